@@ -1,0 +1,3 @@
+export { backward, type BackwardOptions } from './backward';
+export { grad, gradients, hessian, hvp, jvp, valueAndGrad, vjp, type GradientOptions } from './transforms';
+import './methods';

@@ -1,0 +1,283 @@
+import { DTypeError, ShapeError } from '../errors';
+import type { TypedArray } from '../tensor/dtype';
+import { formatShape } from '../tensor/shape';
+import { setAddressOf, Storage } from '../tensor/storage';
+import type { Tensor } from '../tensor/tensor';
+import type { Backend } from './backend';
+import { Completion } from './completion';
+import { countPending, sitesOf, trace, type Trace } from './program/trace';
+import { ProgramCache, type Compiled } from './programs';
+import { Queue, type Flight } from './queue';
+import { opOf } from './op';
+import { setOnRecord } from './record';
+
+/** Programs estimated to take longer than this run on the backend's own thread. */
+const INLINE_NANOSECONDS = 100_000;
+/** A longer pending recipe is submitted by itself. */
+const MAX_PENDING = 4096;
+
+let selectBackend: (() => Backend) | null = null;
+let queue: Queue | null = null;
+let cache = new ProgramCache();
+let runs = 0;
+let recording = 0;
+let warned = false;
+const counts = { programs: 0, compilations: 0, recomputed: 0 };
+
+/** How the first evaluation finds its backend; index.ts wires lib/backend/select.ts in. */
+export function setBackendSelector(select: () => Backend): void {
+  selectBackend = select;
+}
+
+/** Switches to another backend. What is queued ends first; values stay, as both keep them alike. */
+export function useBackend(backend: Backend): void {
+  queue?.waitForAll();
+  queue = new Queue(backend);
+  cache = new ProgramCache();
+  setAddressOf((buffer) => backend.addressOf(buffer));
+}
+
+export function currentBackend(): Backend {
+  return backendQueue().backend;
+}
+
+function backendQueue(): Queue {
+  if (queue === null) {
+    if (selectBackend === null) throw new Error('evaluate: no backend; import saddlepoint, not its parts');
+    useBackend(selectBackend());
+  }
+  return queue!;
+}
+
+/** Counts since the start: programs run, programs compiled, and operations computed again for a later read. */
+export function stats(): { programs: number; compilations: number; recomputed: number; inFlight: number } {
+  return { ...counts, inFlight: queue?.inFlight ?? 0 };
+}
+
+export interface SubmitOptions {
+  /** Called when the program fails, after its Variables have gone back. */
+  readonly onFailure?: (error: Error) => void;
+}
+
+/**
+ * Computes the tensors, with whatever is bound to them, without waiting. The completion rejects with the error of the
+ * program, or of the one it depends on; unobserved, that error is thrown at the next step or read.
+ */
+export function submit(roots: readonly Tensor[], options: SubmitOptions = {}): Completion<void> {
+  const target = backendQueue();
+  target.collect();
+  target.throwHeld();
+  const completion = start(target, roots, false, options);
+  if (completion !== null) return completion;
+  const running = roots.map((root) => target.completionOf(root.run)).find((known) => known !== null);
+  return running ?? completed();
+}
+
+/** Computes the tensors and returns when they have their values. */
+export function evaluateSync(roots: readonly Tensor[]): void {
+  const target = backendQueue();
+  target.collect();
+  target.throwHeld();
+  const completion = start(target, roots, true, {});
+  if (completion !== null) completion.observed = true;
+  for (const root of roots) {
+    target.wait(root.run);
+    if (root.failure !== null) throw root.failure;
+  }
+}
+
+/** Records without a submission in between: a backward pass or an optimizer step becomes one program. */
+export function recordTogether<T>(fn: () => T): T {
+  recording++;
+  try {
+    return fn();
+  } finally {
+    recording--;
+  }
+}
+
+/** Starts a program for what is pending; null if nothing is. */
+function start(target: Queue, wanted: readonly Tensor[], sync: boolean, options: SubmitOptions): Completion<void> | null {
+  const traced = trace(wanted);
+  if (traced.roots.length === 0) return null;
+  const failure = [...wanted, ...traced.leaves].find((tensor) => tensor.failure !== null)?.failure ?? null;
+  const { promise, resolve, reject } = deferred();
+  const id = ++runs;
+  const flightOf = (flight: Pick<Flight, 'run' | 'siteOf'>): Flight => ({
+    ...flight,
+    roots: traced.roots,
+    onFailure: options.onFailure,
+    completion: promise,
+    resolve,
+    reject,
+  });
+  if (failure !== null) {
+    const run = { id, loaded: null as never, bindings: [], scalars: new Float64Array(0), after: [] };
+    target.fail(flightOf({ run, siteOf: () => null }), failure);
+    return promise;
+  }
+  const compiled = cache.find(traced) ?? compileNow(traced, target.backend);
+  const sites = sitesOf(traced.nodes);
+  const flight = flightOf({
+    run: {
+      id,
+      loaded: compiled.loaded,
+      bindings: bind(traced, compiled),
+      scalars: Float64Array.from(traced.scalars, (scalar) => scalar.scalar),
+      after: runsBefore(traced),
+    },
+    siteOf: (instruction) => sites[compiled.sites[instruction] ?? -1] ?? null,
+  });
+  release(traced);
+  counts.programs++;
+  const cost = compiled.program.estimatedNanoseconds * target.backend.costFactor;
+  target.enqueue(flight, sync || cost < INLINE_NANOSECONDS, cost);
+  return promise;
+}
+
+function compileNow(traced: Trace, backend: Backend): Compiled {
+  counts.compilations++;
+  return cache.compile(traced, backend);
+}
+
+/** Gives the roots their storages, new ones or those of the versions they replace, and lists what the program binds. */
+function bind(traced: Trace, compiled: Compiled): Storage[] {
+  const storages = compiled.outputs.map(({ slot, donor }) =>
+    donor >= 0 ? traced.leaves[donor]!.storage! : new Storage(slot.dtype, slot.length),
+  );
+  const users = new Array<number>(storages.length).fill(0);
+  compiled.rootOutputs.forEach((output) => users[output]!++);
+  traced.roots.forEach((root, i) => {
+    const output = compiled.rootOutputs[i]!;
+    root.storage = storages[output]!;
+    // Two tensors that share their numbers: neither may be overwritten.
+    if (users[output]! > 1) root.captured = true;
+  });
+  return compiled.bindings.map(({ leaf, output }) => (output >= 0 ? storages[output]! : traced.leaves[leaf]!.storage!));
+}
+
+function runsBefore(traced: Trace): number[] {
+  const before = new Set<number>();
+  for (const leaf of traced.leaves) if (leaf.run !== 0) before.add(leaf.run);
+  return [...before];
+}
+
+/** After submission: what has its value forgets its recipe unless a gradient may be asked; recomputation is counted. */
+function release(traced: Trace): void {
+  let again = 0;
+  for (const node of traced.nodes) {
+    if (node.computed && !('view' in opOf(node).lower)) again++;
+    node.computed = true;
+    node.companions = null;
+  }
+  counts.recomputed += again;
+  if (again > 0) warnRecomputed(again);
+  for (const root of traced.roots) {
+    root.replaces = null;
+    if (!root.requiresGrad || root.released || root.variable !== null) root.forgetInputs();
+  }
+}
+
+function warnRecomputed(again: number): void {
+  if (warned) return;
+  warned = true;
+  process.emitWarning(
+    `${again} operations were computed a second time, because a tensor was read after the program that it was part of. ` +
+      'Ask for it in the same step: optimizer.step({ also: [tensor] }), or read it before backward().',
+    { code: 'SADDLEPOINT_RECOMPUTED' },
+  );
+}
+
+// ---- reading
+
+/** The tensor's numbers, once they are there: a copy that the caller owns. */
+export function readData(tensor: Tensor): Completion<TypedArray> {
+  return read(tensor, copyOf);
+}
+
+/** `readData` that waits. */
+export function readDataSync(tensor: Tensor): TypedArray {
+  ready(tensor);
+  return copyOf(tensor);
+}
+
+/** The only number of the tensor. Throws ShapeError if there are more; DTypeError for an int64 beyond 2^53. */
+export function readItem(tensor: Tensor): Completion<number> {
+  checkItem(tensor);
+  return read(tensor, itemOf);
+}
+
+/** `readItem` that waits. */
+export function readItemSync(tensor: Tensor): number {
+  checkItem(tensor);
+  ready(tensor);
+  return itemOf(tensor);
+}
+
+function ready(tensor: Tensor): void {
+  if (tensor.failure !== null) throw tensor.failure;
+  if (tensor.pending) evaluateSync([tensor]);
+  else if (tensor.run !== 0) backendQueue().wait(tensor.run);
+  if (tensor.failure !== null) throw tensor.failure;
+  queue?.throwHeld();
+}
+
+function read<T>(tensor: Tensor, get: (tensor: Tensor) => T): Completion<T> {
+  return new Completion<T>((resolve, reject) => {
+    if (tensor.failure !== null) return reject(tensor.failure);
+    const done = (): void => (tensor.failure !== null ? reject(tensor.failure) : resolve(get(tensor)));
+    if (!tensor.pending && tensor.run === 0) {
+      queue?.throwHeld();
+      return done();
+    }
+    const running = tensor.pending ? submit([tensor]) : backendQueue().completionOf(tensor.run)!;
+    if (tensor.run === 0 && tensor.failure === null && backendQueue().takeTurn()) setImmediate(done);
+    else running.then(done, reject);
+  }).silence();
+}
+
+function copyOf(tensor: Tensor): TypedArray {
+  if (tensor.isScalar) return new Storage(tensor.dtype, 1).data.fill(tensor.scalar as never).slice();
+  return tensor.storage!.data.slice();
+}
+
+function itemOf(tensor: Tensor): number {
+  if (tensor.isScalar) return tensor.scalar;
+  const value = tensor.storage!.data[0]!;
+  if (typeof value === 'bigint' && !Number.isSafeInteger(Number(value)))
+    throw new DTypeError(`item: ${value} is beyond 2^53, where numbers are no longer exact; use data()`);
+  return Number(value);
+}
+
+function checkItem(tensor: Tensor): void {
+  if (tensor.size !== 1)
+    throw new ShapeError(`item: takes a tensor of one element, got shape ${formatShape(tensor.shape)}`);
+}
+
+// ---- while recording
+
+const isEager = process.env.SADDLEPOINT_EAGER === '1';
+
+setOnRecord((tensor) => {
+  if (isEager) return evaluateSync([tensor]);
+  // A recipe that a gradient may be asked of is never cut: it could not be forgotten, and would be computed twice.
+  if (tensor.requiresGrad || recording > 0 || tensor.serial - tensor.oldest < MAX_PENDING) return;
+  if ((tensor.serial & 63) === 0 && countPending(tensor, MAX_PENDING) > MAX_PENDING)
+    start(backendQueue(), [tensor], false, {})?.silence();
+});
+
+// ---- promises
+
+function deferred(): { promise: Completion<void>; resolve: () => void; reject: (error: Error) => void } {
+  let resolve!: () => void;
+  let reject!: (error: Error) => void;
+  const promise = new Completion<void>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  }).silence();
+  return { promise, resolve, reject };
+}
+
+function completed(): Completion<void> {
+  return new Completion<void>((resolve) => resolve());
+}

@@ -1,0 +1,59 @@
+import { ValueError } from '../errors';
+
+let gradEnabled = true;
+let labels: string | null = null;
+
+/** Whether operations recorded now can be differentiated. */
+export function isGradEnabled(): boolean {
+  return gradEnabled;
+}
+
+/**
+ * Records `fn` without gradients. `fn` is synchronous: recording always is, so no mode leaks across an await.
+ * Throws ValueError if `fn` returns a promise.
+ *
+ *     const y = noGrad(() => model.forward(x));
+ */
+export function noGrad<T>(fn: () => T): T {
+  return withGradMode(false, 'noGrad', fn);
+}
+
+/** Undoes an outer `noGrad` for the time of `fn`, which is synchronous. */
+export function enableGrad<T>(fn: () => T): T {
+  return withGradMode(true, 'enableGrad', fn);
+}
+
+export function withGradMode<T>(enabled: boolean, name: string, fn: () => T): T {
+  const before = gradEnabled;
+  gradEnabled = enabled;
+  try {
+    const result = fn();
+    if (isPromise(result)) {
+      // It rejects or not after we have thrown; either way nobody else listens.
+      result.then(undefined, () => undefined);
+      throw new ValueError(`${name}: takes a synchronous function, got one that returns a promise`);
+    }
+    return result;
+  } finally {
+    gradEnabled = before;
+  }
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}
+
+/** The operations that `fn` records are labelled as `label` (the outermost wins): error messages name what the user called. */
+export function labelled<T>(label: string, fn: () => T): T {
+  if (labels !== null) return fn();
+  labels = label;
+  try {
+    return fn();
+  } finally {
+    labels = null;
+  }
+}
+
+export function currentLabel(): string | null {
+  return labels;
+}

@@ -1,0 +1,66 @@
+/**
+ * What a backend can do: the kernels, in the order that gives each its number in an encoded program. The addon keeps
+ * the same list (native/kernels/kernel.h) and both are compared when it loads.
+ *
+ * `strided` says which inputs a kernel reads through any strides; the others, and all outputs, are contiguous
+ * (row-major, dense). `attributes` are plain numbers. "F" below stands for float32 and float64.
+ */
+interface KernelInfo {
+  readonly strided: 'all' | 'none';
+}
+
+export const kernels = {
+  // A chain of steps over one iteration space; see elementwise.ts for its attributes. Inputs are views over the
+  // iteration space (stride 0 where broadcast); every output has exactly its shape.
+  elementwise: { strided: 'all' },
+
+  // Reductions. Input [kept..., reduced...]; attributes [number of kept dims]; output shape = kept dims.
+  sum: { strided: 'all' }, // F, int32 (wraps); empty: 0
+  max: { strided: 'all' }, // F, int32; NaN wins; reduced size is at least 1
+  min: { strided: 'all' },
+  argmax: { strided: 'all' }, // F, int32 -> int32: flat index in the reduced dims; the first of ties; the first NaN wins
+  argmin: { strided: 'all' },
+  logSumExp: { strided: 'all' }, // F; all -inf: -inf; any +inf: +inf; empty: -inf
+  variance: { strided: 'all' }, // F; attributes [kept, correction]; M2 / max(0, n - correction) by Welford/Chan; empty: NaN
+
+  // Over the last dim of [..., n].
+  softmax: { strided: 'none' }, // F
+  logSoftmax: { strided: 'none' }, // F
+
+  // [...batch, M, K] x [...batch, K, N] -> [...batch, M, N]; same rank, same batch dims (broadcast by stride 0). F
+  matmul: { strided: 'all' },
+
+  // NCHW, F. Attributes [strideH, strideW, paddingH, paddingW, dilationH, dilationW, groups].
+  conv2d: { strided: 'none' }, // x [N,C,H,W], weight [O,C/groups,kh,kw] -> [N,O,OH,OW]
+  conv2dInputGrad: { strided: 'none' }, // g [N,O,OH,OW], weight -> [N,C,H,W]
+  conv2dWeightGrad: { strided: 'none' }, // g [N,O,OH,OW], x [N,C,H,W] -> [O,C/groups,kh,kw]
+
+  // NCHW, F. Attributes [kh, kw, strideH, strideW, paddingH, paddingW, dilationH, dilationW]; padding counts as -inf.
+  maxPool2d: { strided: 'none' },
+  maxPool2dIndices: { strided: 'none' }, // -> int32: h * W + w of the maximum, the first of ties; the first NaN wins
+  // NCHW, F. Attributes [kh, kw, strideH, strideW, paddingH, paddingW, countIncludePad (0 or 1)].
+  avgPool2d: { strided: 'none' },
+  avgPool2dInputGrad: { strided: 'none' }, // g [N,C,OH,OW] -> [N,C,H,W]
+
+  // F. x, g [N,C,S]; statistics [2,C]: mean, then biased variance.
+  batchNormStatistics: { strided: 'none' }, // x -> [2,C] by Welford/Chan
+  batchNorm: { strided: 'none' }, // x, statistics, weight [C], bias [C]; attributes [eps]: (x-mean) * (weight/sqrt(var+eps)) + bias
+  batchNormGradSums: { strided: 'none' }, // g, x, statistics -> [2,C]: sum g, sum g * (x - mean)
+
+  // Indexing; any dtype; index is int32 and outside of [0, size) a run-time failure of kind 'value'.
+  gather: { strided: 'none' }, // x, index; attributes [dim]; out[i..] = x[i.. with index[i..] at dim]; index dims <= x dims elsewhere
+  scatterAdd: { strided: 'none' }, // x, index, src (index's shape); attributes [dim]; F, int32; in index order: deterministic
+  embedding: { strided: 'none' }, // weight [V,D], index [...] -> [...,D]
+  embeddingGrad: { strided: 'none' }, // g [...,D], index [...] -> [V,D]; F; rows added in index order
+  concat: { strided: 'all' }, // any number of inputs; attributes [dim]; any dtype
+  // x -> out filled with value, then out[starts + i * steps] = x[i]; attributes [value, ...starts, ...steps]; any dtype
+  pad: { strided: 'all' },
+
+  // Random numbers: attributes [slot of the seed, slot of the offset] among the program's scalars; see lib/tensor/philox.ts.
+  uniform: { strided: 'none' }, // F in [0, 1)
+  normal: { strided: 'none' }, // F
+  permutation: { strided: 'none' }, // int32 [n]
+} as const satisfies Record<string, KernelInfo>;
+
+export type KernelName = keyof typeof kernels;
+export const kernelNames = Object.keys(kernels) as KernelName[];

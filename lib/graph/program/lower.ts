@@ -1,0 +1,194 @@
+import { contiguousStrides, shapesEqual, sizeOf, type Shape } from '../../tensor/shape';
+import type { DType } from '../../tensor/dtype';
+import type { Layout } from '../op';
+import type { Group } from './fuse';
+import { isElementwise, isView, type Graph, type Value } from './ir';
+import { kernels } from './kernels';
+import { copyAttributes, regionAttributes, type ScalarSource } from './region';
+import type { Instruction, View } from './program';
+
+/** A buffer before it has a place: the program's inputs, its outputs, or memory of the arena. */
+export interface Slot {
+  readonly dtype: DType;
+  readonly length: number;
+  /** The leaf whose numbers it holds when the program starts, or -1. */
+  readonly leaf: number;
+}
+
+export interface Lowered {
+  readonly slots: readonly Slot[];
+  readonly instructions: readonly LoweredInstruction[];
+  /** For each root the slot that holds it, dense and from its first element. */
+  readonly rootSlots: readonly number[];
+}
+
+export interface LoweredInstruction extends Instruction {
+  /** Ordinal among the trace's operations that check data, or -1. */
+  readonly site: number;
+}
+
+interface Place {
+  readonly slot: number;
+  readonly layout: Layout;
+}
+
+/** Turns groups into instructions over slots: views become windows, and what a kernel cannot read is copied first. */
+export function lower(graph: Graph, groups: readonly Group[]): Lowered {
+  const slots: Slot[] = [];
+  const instructions: LoweredInstruction[] = [];
+  const places = new Map<Value, Place>();
+  const escaping = escapingValues(graph, groups);
+
+  const newPlace = (shape: Shape, dtype: DType, leaf = -1): Place => {
+    slots.push({ dtype, length: sizeOf(shape), leaf });
+    return { slot: slots.length - 1, layout: dense(shape) };
+  };
+  const viewOf = ({ slot, layout }: Place): View => ({ buffer: slot, ...layout });
+
+  const copy = (source: Place | ScalarSource, shape: Shape, dtype: DType): Place => {
+    const place = newPlace(shape, dtype);
+    const inputs = 'layout' in source ? [viewOf(source)] : [];
+    const attributes = copyAttributes(dtype, 'layout' in source ? null : source);
+    instructions.push({ kernel: 'elementwise', inputs, outputs: [viewOf(place)], attributes, label: 'copy', site: -1 });
+    return place;
+  };
+
+  /** Where a value is; leaves, numbers and views get their place on first use. */
+  const placeOf = (value: Value): Place => {
+    const known = places.get(value);
+    if (known !== undefined) return known;
+    const place = locate(value);
+    places.set(value, place);
+    return place;
+  };
+  const locate = (value: Value): Place => {
+    if (value.kind === 'leaf') return newPlace(value.shape, value.dtype, value.slot);
+    const scalar = scalarOf(value);
+    if (scalar !== null) {
+      const single = copy(scalar, [], value.dtype);
+      return { slot: single.slot, layout: { offset: 0, shape: value.shape, strides: value.shape.map(() => 0) } };
+    }
+    const source = placeOf(value.inputs[0]!);
+    const window = applyView(value, source.layout);
+    if (window !== null) return { slot: source.slot, layout: window };
+    const copied = copy(source, value.inputs[0]!.shape, value.dtype);
+    return { slot: copied.slot, layout: applyView(value, copied.layout)! };
+  };
+  const densePlaceOf = (place: Place, dtype: DType): Place =>
+    isDense(place.layout) ? place : copy(place, place.layout.shape, dtype);
+
+  const emitRegion = (group: Group): void => {
+    const { shape } = group.values[0]!;
+    const members = new Set(group.values);
+    const inputs: Value[] = [];
+    const scalars: ScalarSource[] = [];
+    const external = new Map<Value, { input: number } | { scalar: number }>();
+    for (const value of group.values)
+      for (const input of value.inputs) {
+        if (members.has(input) || external.has(input)) continue;
+        const scalar = scalarOf(input);
+        if (scalar === null) external.set(input, { input: inputs.push(input) - 1 });
+        else external.set(input, { scalar: scalars.push(scalar) - 1 });
+      }
+    const inputViews = inputs.map((input) => viewOf(broadcast(placeOf(input), shape)));
+    const outputs = group.values.filter((value) => escaping.has(value));
+    for (const output of outputs) places.set(output, newPlace(shape, output.dtype));
+    instructions.push({
+      kernel: 'elementwise',
+      inputs: inputViews,
+      outputs: outputs.map((output) => viewOf(places.get(output)!)),
+      attributes: regionAttributes(group.values, external, inputs.length, scalars, outputs),
+      label: outputs.length > 0 ? outputs[outputs.length - 1]!.label : group.values[0]!.label,
+      site: -1,
+    });
+  };
+
+  const emitKernel = (value: Value): void => {
+    const lowering = value.op!.lower;
+    if (!('kernel' in lowering)) throw new Error(`lower: ${value.op!.name} has no kernel`);
+    const isRandom = value.op!.random === true;
+    let given = isRandom ? [] : value.inputs.map(placeOf);
+    if (lowering.arrange !== undefined) {
+      // Windows cannot always be rearranged as they are (merging dims of a transpose): then from a dense copy.
+      if (kernels[lowering.kernel].strided === 'none')
+        given = given.map((place, i) => densePlaceOf(place, value.inputs[i]!.dtype));
+      const arranged = lowering.arrange(given.map((place) => place.layout), value.attrs);
+      given = given.map((place, i) => ({ slot: place.slot, layout: arranged[i]! }));
+    }
+    if (kernels[lowering.kernel].strided === 'none')
+      given = given.map((place, i) => densePlaceOf(place, value.inputs[i]!.dtype));
+    const layouts = given.map((place) => place.layout);
+    const shape = lowering.output?.(value.shape, layouts, value.attrs) ?? value.shape;
+    const attributes = lowering.kernelAttributes?.(value.attrs, layouts) ?? value.attributes;
+    const place = newPlace(value.shape, value.dtype);
+    places.set(value, place);
+    instructions.push({
+      kernel: lowering.kernel,
+      inputs: given.map(viewOf),
+      outputs: [{ buffer: place.slot, ...dense(shape) }],
+      attributes: isRandom ? value.inputs.map((input) => input.slot) : attributes,
+      label: value.label,
+      site: value.site,
+    });
+  };
+
+  for (const group of groups) {
+    if (group.elementwise) emitRegion(group);
+    else emitKernel(group.values[0]!);
+  }
+
+  const rootSlots = graph.roots.map((root) => {
+    const place = placeOf(root);
+    const whole = isDense(place.layout) && place.layout.offset === 0 && slots[place.slot]!.length === sizeOf(root.shape);
+    const isLeaf = slots[place.slot]!.leaf >= 0;
+    return whole && !isLeaf ? place.slot : copy(place, root.shape, root.dtype).slot;
+  });
+  return { slots, instructions, rootSlots };
+}
+
+/** Elementwise values that somebody outside of their region reads. */
+function escapingValues(graph: Graph, groups: readonly Group[]): Set<Value> {
+  const escaping = new Set<Value>(graph.roots.filter(isElementwise));
+  const groupOf = new Map<Value, Group>();
+  for (const group of groups) for (const value of group.values) groupOf.set(value, group);
+  for (const value of graph.values)
+    for (const input of value.inputs)
+      if (isElementwise(input) && (isView(value) || groupOf.get(input) !== groupOf.get(value))) escaping.add(input);
+  return escaping;
+}
+
+/** The program scalar whose number fills the value: itself, or views of it. */
+function scalarOf(value: Value): ScalarSource | null {
+  let source = value;
+  while (isView(source)) source = source.inputs[0]!;
+  return source.kind === 'scalar' ? { scalarSlot: source.slot, dtype: value.dtype } : null;
+}
+
+function applyView(value: Value, layout: Layout): Layout | null {
+  const lowering = value.op!.lower;
+  if (!('view' in lowering)) throw new Error(`lower: ${value.op!.name} is used before it is computed`);
+  return lowering.view(layout, value.attrs, value.shape);
+}
+
+function dense(shape: Shape): Layout {
+  return { offset: 0, shape, strides: contiguousStrides(shape) };
+}
+
+/** Row-major without holes; strides of dims of size 1 do not matter. */
+export function isDense(layout: Layout): boolean {
+  if (sizeOf(layout.shape) === 0) return true;
+  let stride = 1;
+  for (let i = layout.shape.length - 1; i >= 0; i--) {
+    if (layout.shape[i] !== 1 && layout.strides[i] !== stride) return false;
+    stride *= layout.shape[i]!;
+  }
+  return true;
+}
+
+function broadcast(place: Place, shape: Shape): Place {
+  const { layout } = place;
+  if (shapesEqual(layout.shape, shape)) return place;
+  const missing = shape.length - layout.shape.length;
+  const strides = shape.map((_, i) => (i < missing || layout.shape[i - missing] === 1 ? 0 : layout.strides[i - missing]!));
+  return { slot: place.slot, layout: { offset: layout.offset, shape, strides } };
+}

@@ -1,0 +1,192 @@
+import { dtypes } from '../../tensor/dtype';
+import { estimateNanoseconds } from './estimate';
+import type { Lowered, LoweredInstruction, Slot } from './lower';
+import type { BufferSpec, Program, View } from './program';
+
+/** A program and how its bound buffers relate to the trace it was made from. */
+export interface Plan {
+  readonly program: Program;
+  /** For each bound buffer, in the program's order: the leaf it reads, and the output it makes (-1: none). */
+  readonly bindings: readonly { readonly leaf: number; readonly output: number }[];
+  /** For each root the output that holds it; two roots may share one. */
+  readonly rootOutputs: readonly number[];
+  readonly outputs: readonly { readonly slot: Slot; readonly donor: number }[];
+  /** For each instruction the ordinal of the operation that checks data, or -1. */
+  readonly sites: readonly number[];
+}
+
+const ALIGNMENT = 64;
+
+/**
+ * Gives every slot its memory: leaves and roots are bound, all else shares one arena by lifetime. A root may be written
+ * over the leaf that it replaces (`donors`) if nothing reads that leaf later; such instructions come last, after
+ * everything that can fail.
+ */
+export function plan(lowered: Lowered, donors: readonly number[], scalars: number): Plan {
+  const { slots, rootSlots } = lowered;
+  const donorOfSlot = new Map<number, number>();
+  rootSlots.forEach((slot, root) => {
+    if (donors[root]! >= 0) donorOfSlot.set(slot, donors[root]!);
+  });
+  const instructions = writersLast(lowered.instructions, donorOfSlot);
+  for (const slot of [...donorOfSlot.keys()])
+    if (!isOverwriteSafe(instructions, slots, slot, donorOfSlot.get(slot)!)) donorOfSlot.delete(slot);
+
+  const outputSlots = [...new Set(rootSlots)];
+  const outputOfSlot = new Map(outputSlots.map((slot, output) => [slot, output]));
+  const slotOfLeaf = new Map<number, number>();
+  slots.forEach((slot, index) => {
+    if (slot.leaf >= 0) slotOfLeaf.set(slot.leaf, index);
+  });
+
+  const buffers: BufferSpec[] = [];
+  const bindings: { leaf: number; output: number }[] = [];
+  const bufferOfSlot = new Map<number, number>();
+  const bind = (index: number, kind: 'input' | 'output' | 'inout', leaf: number, output: number): void => {
+    bufferOfSlot.set(index, buffers.length);
+    buffers.push({ kind, dtype: slots[index]!.dtype, length: slots[index]!.length, offset: 0 });
+    bindings.push({ leaf, output });
+  };
+  const overwritten = new Set(donorOfSlot.values());
+  slots.forEach((slot, index) => {
+    if (slot.leaf >= 0 && !overwritten.has(slot.leaf)) bind(index, 'input', slot.leaf, -1);
+  });
+  for (const [index, output] of outputOfSlot) {
+    const donor = donorOfSlot.get(index);
+    bind(index, donor === undefined ? 'output' : 'inout', donor ?? -1, output);
+    const read = donor === undefined ? undefined : slotOfLeaf.get(donor);
+    if (read !== undefined) bufferOfSlot.set(read, bufferOfSlot.get(index)!);
+  }
+  const { offsets, bytes } = layOut(slots, instructions, (slot) => bufferOfSlot.has(slot));
+  for (const [index, offset] of offsets) {
+    bufferOfSlot.set(index, buffers.length);
+    buffers.push({ kind: 'arena', dtype: slots[index]!.dtype, length: slots[index]!.length, offset });
+  }
+
+  const place = (view: View): View => ({ ...view, buffer: bufferOfSlot.get(view.buffer)! });
+  const placed = instructions.map((instruction) => ({
+    kernel: instruction.kernel,
+    inputs: instruction.inputs.map(place),
+    outputs: instruction.outputs.map(place),
+    attributes: instruction.attributes,
+    label: instruction.label,
+  }));
+  const program = {
+    buffers,
+    instructions: placed,
+    scalars,
+    arenaBytes: bytes,
+    estimatedNanoseconds: placed.reduce((sum, instruction) => sum + estimateNanoseconds(instruction), 0),
+  };
+  return {
+    program,
+    bindings,
+    rootOutputs: rootSlots.map((slot) => outputOfSlot.get(slot)!),
+    outputs: outputSlots.map((slot) => ({ slot: slots[slot]!, donor: donorOfSlot.get(slot) ?? -1 })),
+    sites: instructions.map((instruction) => instruction.site),
+  };
+}
+
+/** Moves what overwrites state, and what depends on it, behind everything else. */
+function writersLast(
+  instructions: readonly LoweredInstruction[],
+  donorOfSlot: ReadonlyMap<number, number>,
+): LoweredInstruction[] {
+  if (donorOfSlot.size === 0) return [...instructions];
+  const late = new Set<number>(donorOfSlot.keys());
+  const first: LoweredInstruction[] = [];
+  const last: LoweredInstruction[] = [];
+  for (const instruction of instructions) {
+    const waits = [...instruction.inputs, ...instruction.outputs].some((view) => late.has(view.buffer));
+    if (waits) instruction.outputs.forEach((view) => late.add(view.buffer));
+    (waits ? last : first).push(instruction);
+  }
+  return [...first, ...last];
+}
+
+/**
+ * Whether `slot` may be written over the storage of `donor`: it is written once, by an elementwise instruction after which
+ * nothing reads the donor, which itself reads it only at the index it writes and not after it wrote, and from
+ * there on nothing can fail.
+ */
+function isOverwriteSafe(
+  instructions: readonly LoweredInstruction[],
+  slots: readonly Slot[],
+  slot: number,
+  donor: number,
+): boolean {
+  const isDonor = (view: View): boolean => slots[view.buffer]!.leaf === donor;
+  const writer = instructions.findIndex((instruction) => instruction.outputs.some((view) => view.buffer === slot));
+  if (writer < 0) return false;
+  const instruction = instructions[writer]!;
+  const output = instruction.outputs.find((view) => view.buffer === slot)!;
+  const after = instructions.slice(writer + 1);
+  const sameIndex = (view: View): boolean =>
+    view.offset === output.offset && view.shape.every((size, i) => size === 1 || view.strides[i] === output.strides[i]);
+  return (
+    instructions.slice(writer).every(({ kernel }) => kernel === 'elementwise') &&
+    instruction.inputs.every((view) => !isDonor(view) || sameIndex(view)) &&
+    readsBeforeWrite(instruction, output, isDonor) &&
+    !after.some(({ inputs }) => inputs.some(isDonor))
+  );
+}
+
+/** In the byte code of `instruction`, no step behind the one that writes `output` reads an input that is the donor. */
+function readsBeforeWrite(instruction: LoweredInstruction, output: View, isDonor: (view: View) => boolean): boolean {
+  const { attributes, inputs, outputs } = instruction;
+  const [scalars, , steps] = attributes as [number, number, number];
+  const firstStep = 3 + 2 * scalars;
+  const register = attributes[firstStep + 6 * steps + outputs.indexOf(output)]!;
+  let written = false;
+  for (let step = 0; step < steps; step++) {
+    const [, , destination, a, b, c] = attributes.slice(firstStep + 6 * step, firstStep + 6 * step + 6);
+    if (written && [a!, b!, c!].some((operand) => operand >= 0 && operand < inputs.length && isDonor(inputs[operand]!)))
+      return false;
+    written ||= destination === register;
+  }
+  return true;
+}
+
+/** Offsets of all slots that are not bound: first fit, the largest first, among those alive at the same time. */
+function layOut(
+  slots: readonly Slot[],
+  instructions: readonly LoweredInstruction[],
+  isBound: (slot: number) => boolean,
+): { offsets: Map<number, number>; bytes: number } {
+  interface Lifetime {
+    slot: number;
+    first: number;
+    last: number;
+    bytes: number;
+    offset: number;
+  }
+  const lifetimes = new Map<number, Lifetime>();
+  instructions.forEach((instruction, time) => {
+    for (const { buffer } of [...instruction.inputs, ...instruction.outputs]) {
+      if (isBound(buffer)) continue;
+      const known = lifetimes.get(buffer);
+      if (known !== undefined) known.last = time;
+      else {
+        const { dtype, length } = slots[buffer]!;
+        const bytes = Math.ceil((length * dtypes[dtype].bytes) / ALIGNMENT) * ALIGNMENT;
+        lifetimes.set(buffer, { slot: buffer, first: time, last: time, bytes, offset: 0 });
+      }
+    }
+  });
+  const placed: Lifetime[] = [];
+  let total = 0;
+  for (const lifetime of [...lifetimes.values()].sort((a, b) => b.bytes - a.bytes || a.first - b.first)) {
+    const neighbours = placed
+      .filter((other) => other.first <= lifetime.last && lifetime.first <= other.last)
+      .sort((a, b) => a.offset - b.offset);
+    let offset = 0;
+    for (const other of neighbours) {
+      if (offset + lifetime.bytes <= other.offset) break;
+      offset = Math.max(offset, other.offset + other.bytes);
+    }
+    lifetime.offset = offset;
+    placed.push(lifetime);
+    total = Math.max(total, offset + lifetime.bytes);
+  }
+  return { offsets: new Map(placed.map((lifetime) => [lifetime.slot, lifetime.offset])), bytes: total };
+}

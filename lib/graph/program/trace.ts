@@ -1,0 +1,116 @@
+import { dtypes } from '../../tensor/dtype';
+import type { Tensor } from '../../tensor/tensor';
+import { opOf } from '../op';
+
+/** The recipe of some tensors, laid flat. Everything in it that is not part of `signature` is an input of the program. */
+export interface Trace {
+  /** What has to be computed, in the order of recording. */
+  readonly nodes: readonly Tensor[];
+  /** Values it starts from, in the order of first use. */
+  readonly leaves: readonly Tensor[];
+  /** Numbers it starts from. */
+  readonly scalars: readonly Tensor[];
+  /** What becomes a value: what was asked for, and companions. */
+  readonly roots: readonly Tensor[];
+  /** For each root the leaf whose storage it may take over, or -1. */
+  readonly donors: readonly number[];
+  /** The structure as numbers: two recipes with equal signatures are one program. */
+  readonly signature: readonly number[];
+}
+
+let walks = 0;
+
+/** Lays flat what the pending ones of `wanted` need, with their companions. Iterative: recipes can be deep. */
+export function trace(wanted: readonly Tensor[]): Trace {
+  const { nodes, roots } = collect(wanted);
+  const leaves: Tensor[] = [];
+  const scalars: Tensor[] = [];
+  const signature: number[] = [];
+  const walk = ++walks;
+  nodes.forEach((node, index) => {
+    node.index = index;
+    node.visit = walk;
+  });
+  for (const node of nodes) {
+    const { inputs, attributes, shape } = node;
+    signature.push(node.op!.id, dtypes[node.dtype].id, inputs.length, attributes.length, shape.length);
+    for (let i = 0; i < attributes.length; i++) signature.push(attributes[i]!);
+    for (let i = 0; i < shape.length; i++) signature.push(shape[i]!);
+    for (let i = 0; i < inputs.length; i++) {
+      const input = inputs[i]!;
+      if (input.visit !== walk) {
+        input.visit = walk;
+        const list = input.isScalar ? scalars : leaves;
+        input.index = list.length;
+        list.push(input);
+        // A new input: its kind, dtype and shape.
+        signature.push(input.isScalar ? -1 : -2, dtypes[input.dtype].id, input.shape.length, ...input.shape);
+      }
+      signature.push(input.index, input.isScalar ? 0 : input.pending ? 1 : 2);
+    }
+  }
+  const donors = roots.map((root) => donorOf(root, walk));
+  for (let i = 0; i < roots.length; i++) signature.push(roots[i]!.index, donors[i]!);
+  return { nodes, leaves, scalars, roots, donors, signature };
+}
+
+/** All pending tensors that the wanted ones need, in the order of recording, and everything that becomes a value. */
+function collect(wanted: readonly Tensor[]): { nodes: Tensor[]; roots: Tensor[] } {
+  const walk = ++walks;
+  const nodes: Tensor[] = [];
+  const roots: Tensor[] = [];
+  const stack: Tensor[] = [];
+  const isRoot = new Set<Tensor>();
+  const addRoot = (tensor: Tensor): void => {
+    if (!tensor.pending || isRoot.has(tensor)) return;
+    isRoot.add(tensor);
+    roots.push(tensor);
+    stack.push(tensor);
+  };
+  wanted.forEach(addRoot);
+  while (stack.length > 0) {
+    const tensor = stack.pop()!;
+    if (tensor.visit === walk) continue;
+    tensor.visit = walk;
+    nodes.push(tensor);
+    for (let i = 0; i < tensor.inputs.length; i++) {
+      const input = tensor.inputs[i]!;
+      if (input.pending && input.visit !== walk) stack.push(input);
+    }
+    // A version that has been replaced before it was computed is only an intermediate.
+    for (const companion of tensor.companions ?? [])
+      if (companion.variable === null || companion.variable.current === companion) addRoot(companion);
+  }
+  nodes.sort((a, b) => a.serial - b.serial);
+  roots.sort((a, b) => a.serial - b.serial);
+  return { nodes, roots };
+}
+
+/** The version that the root replaces, if this program reads it and nobody else can. */
+function donorOf(root: Tensor, walk: number): number {
+  const old = root.replaces;
+  if (old === null || old.captured || old.storage === null || old.visit !== walk) return -1;
+  return old.index;
+}
+
+/** How many pending tensors `tensor` needs; stops counting beyond `limit`. */
+export function countPending(tensor: Tensor, limit: number): number {
+  const walk = ++walks;
+  const stack = [tensor];
+  let count = 0;
+  while (stack.length > 0 && count <= limit) {
+    const node = stack.pop()!;
+    if (node.visit === walk || !node.pending) continue;
+    node.visit = walk;
+    count++;
+    stack.push(...node.inputs);
+  }
+  return count;
+}
+
+/** Tensors that the data can make fail, in the order of the trace. */
+export function sitesOf(nodes: readonly Tensor[]): Error[] {
+  const sites: Error[] = [];
+  for (const node of nodes) if (opOf(node).checksData === true) sites.push(node.site!);
+  return sites;
+}

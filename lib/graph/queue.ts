@@ -1,0 +1,139 @@
+import { BackendError, SaddlepointError, ValueError } from '../errors';
+import type { Variable, Tensor } from '../tensor/tensor';
+import type { Backend, Run, RunFailure } from './backend';
+import { Completion } from './completion';
+
+/** At most this many programs wait or run; the next submission waits for the oldest. */
+const MAX_IN_FLIGHT = 16;
+/** After this much inlined work the event loop gets a turn. */
+const INLINE_BUDGET_NANOSECONDS = 1e6;
+
+/** One run and what hangs on it. */
+export interface Flight {
+  readonly run: Run;
+  readonly roots: readonly Tensor[];
+  /** For each instruction where the operation that it checks was recorded. */
+  readonly siteOf: (instruction: number) => Error | null;
+  readonly onFailure: ((error: Error) => void) | undefined;
+  readonly completion: Completion<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * The runs of one backend: first in, first out. Success commits the versions that a run computed; failure takes its
+ * Variables back to their last committed versions, and every run that depends on it fails with the same cause.
+ */
+export class Queue {
+  readonly #flights = new Map<number, Flight>();
+  readonly #errors = new Map<number, Error>();
+  #held: { error: Error; completion: Completion<void> } | null = null;
+  #inlined = 0;
+
+  constructor(readonly backend: Backend) {
+    backend.onCompletion(() => this.collect());
+  }
+
+  get inFlight(): number {
+    return this.#flights.size;
+  }
+
+  /** Runs now if it is short and nothing waits, or if asked to; queues it otherwise. */
+  enqueue(flight: Flight, inline: boolean, nanoseconds: number): void {
+    this.collect();
+    while (this.#flights.size >= MAX_IN_FLIGHT) this.#waitForOldest();
+    if (inline && this.#flights.size === 0) {
+      this.#inlined += nanoseconds;
+      this.#settle(flight, this.backend.runInline(flight.run));
+    } else {
+      for (const root of flight.roots) root.run = flight.run.id;
+      this.#flights.set(flight.run.id, flight);
+      this.backend.submit(flight.run);
+    }
+  }
+
+  /** Whether a short program should rather let the event loop have a turn. */
+  takeTurn(): boolean {
+    if (this.#inlined < INLINE_BUDGET_NANOSECONDS) return false;
+    this.#inlined = 0;
+    return true;
+  }
+
+  /** Settles what has ended. */
+  collect(): void {
+    for (const { id, failure } of this.backend.collect()) {
+      const flight = this.#flights.get(id);
+      if (flight === undefined) continue;
+      this.#flights.delete(id);
+      this.#settle(flight, failure);
+    }
+    if (this.#flights.size === 0) this.#errors.clear();
+  }
+
+  /** Blocks until the run has ended and is settled. */
+  wait(id: number): void {
+    if (!this.#flights.has(id)) return;
+    this.backend.wait(id);
+    this.collect();
+  }
+
+  waitForAll(): void {
+    while (this.#flights.size > 0) this.#waitForOldest();
+  }
+
+  completionOf(id: number): Completion<void> | null {
+    return this.#flights.get(id)?.completion ?? null;
+  }
+
+  /** Throws the error of a run that nobody listened to, once. */
+  throwHeld(): void {
+    const held = this.#held;
+    this.#held = null;
+    if (held !== null && !held.completion.observed) throw held.error;
+  }
+
+  /** A flight that cannot start: what it would have computed fails with `error`. */
+  fail(flight: Flight, error: Error): void {
+    this.#finish(flight, error);
+  }
+
+  #waitForOldest(): void {
+    const [oldest] = this.#flights.keys();
+    this.wait(oldest!);
+  }
+
+  #settle(flight: Flight, failure: RunFailure | null): void {
+    this.#finish(flight, failure === null ? null : this.#errorOf(flight, failure));
+  }
+
+  #finish(flight: Flight, error: Error | null): void {
+    const variables = new Set<Variable>();
+    for (const root of flight.roots) {
+      root.run = 0;
+      if (error !== null) {
+        root.failure = error;
+        root.storage = null;
+        if (root.variable !== null) variables.add(root.variable);
+      } else root.variable?.commit(root);
+    }
+    if (error === null) return flight.resolve();
+    this.#errors.set(flight.run.id, error);
+    for (const variable of variables) variable.revert();
+    flight.onFailure?.(error);
+    flight.reject(error);
+    if (!flight.completion.observed) this.#held = { error, completion: flight.completion };
+  }
+
+  #errorOf(flight: Flight, failure: RunFailure): Error {
+    const cause = this.#errors.get(failure.cause);
+    if (cause !== undefined) return cause;
+    const instruction = flight.run.loaded.program.instructions[failure.instruction];
+    const message = instruction === undefined ? failure.message : `${instruction.label}: ${failure.message}`;
+    if (failure.kind !== 'value') return new BackendError(message);
+    const error: SaddlepointError = new ValueError(message);
+    const site = flight.siteOf(failure.instruction);
+    // The stack that helps is where the operation was recorded, not where its numbers were asked for.
+    if (site?.stack !== undefined) error.stack = `${error.name}: ${message}\n${site.stack.split('\n').slice(1).join('\n')}`;
+    return error;
+  }
+}

@@ -1,0 +1,40 @@
+import { dtypes } from '../tensor/dtype';
+import { checkLimits } from '../tensor/shape';
+import { Tensor } from '../tensor/tensor';
+import { currentLabel, isGradEnabled } from './modes';
+import type { Op } from './op';
+
+const NONE: readonly number[] = [];
+
+/** Called with every recorded tensor: evaluate.ts evaluates at once (SADDLEPOINT_EAGER) or submits what grew too long. */
+let onRecord: (tensor: Tensor) => void = () => undefined;
+
+export function setOnRecord(f: (tensor: Tensor) => void): void {
+  onRecord = f;
+}
+
+/** Records an operation: checks shapes and dtypes now, computes nothing. */
+export function record(op: Op, inputs: readonly Tensor[], attrs: unknown): Tensor {
+  const shape = op.shape(inputs, attrs);
+  checkLimits(op.name, shape);
+  const dtype = op.dtype === undefined ? inputs[0]!.dtype : op.dtype(inputs, attrs);
+  const tensor = new Tensor(shape, dtype);
+  tensor.op = op;
+  tensor.inputs = inputs;
+  tensor.attrs = attrs;
+  tensor.attributes = op.attributes === undefined ? NONE : op.attributes(attrs, inputs);
+  tensor.label = currentLabel() ?? op.name;
+  if (op.checksData === true) tensor.site = new Error('recorded here');
+  for (let i = 0; i < inputs.length; i++) {
+    const input = inputs[i]!;
+    if (input.pending && input.oldest < tensor.oldest) tensor.oldest = input.oldest;
+  }
+  if (op.vjp !== 'none' && dtypes[dtype].isFloat && isGradEnabled())
+    for (let i = 0; i < inputs.length; i++)
+      if (inputs[i]!.requiresGrad) {
+        tensor.requiresGrad = true;
+        break;
+      }
+  onRecord(tensor);
+  return tensor;
+}

@@ -1,0 +1,226 @@
+import { DTypeError, ShapeError } from '../errors';
+import { isFloat, type DType } from './dtype';
+import { formatShape, shapesEqual, sizeOf, type Shape } from './shape';
+import type { Storage } from './storage';
+
+/** What a tensor knows of the operation that made it; graph/op.ts has the rest. */
+export interface OpIdentity {
+  readonly name: string;
+  readonly id: number;
+}
+
+const NO_INPUTS: readonly Tensor[] = [];
+const NO_ATTRIBUTES: readonly number[] = [];
+let serials = 0;
+
+/**
+ * What operations take: a Tensor, or a Variable, which stands for its current version.
+ * ops/methods.ts adds every operation as a method.
+ */
+export abstract class TensorBase {
+  abstract readonly shape: Shape;
+  abstract readonly dtype: DType;
+  /** Whether gradients flow to it. */
+  abstract readonly requiresGrad: boolean;
+  /** What `backward()` has accumulated; null before. */
+  grad: Tensor | null = null;
+
+  /** The value or recipe that recording an operation on this captures. */
+  abstract capture(): Tensor;
+
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  /** Number of elements. */
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+}
+
+/** An operand of an operation: numbers become scalars of the other operand's dtype. */
+export type Operand = TensorBase | number;
+
+/**
+ * An immutable value (it has a `storage`), or the recipe of one (it has an `op`), or both, while a gradient may still be
+ * asked of it. The graph's own folders read and write the fields below; user code reads shape, dtype, grad.
+ */
+export class Tensor extends TensorBase {
+  /** Counts up in the order of recording, so inputs always come before what is made of them. */
+  readonly serial = ++serials;
+  op: OpIdentity | null = null;
+  inputs: readonly Tensor[] = NO_INPUTS;
+  /** What the op was given besides tensors, as its definition wants it. */
+  attrs: unknown = undefined;
+  /** The same as numbers: part of the program's key, and what kernels get. */
+  attributes: readonly number[] = NO_ATTRIBUTES;
+  /** The number of a scalar operand: an input of programs, never part of their key. NaN-able, hence the flag. */
+  scalar = 0;
+  isScalar = false;
+  storage: Storage | null = null;
+  /** The run that fills `storage`, while it is in flight; 0 otherwise. */
+  run = 0;
+  /** Why its run failed. */
+  failure: Error | null = null;
+  requiresGrad = false;
+  /** backward() went through here without retainGraph. */
+  released = false;
+  /** The Variable that this is, or was, a version of: where gradients stop and go to. */
+  variable: Variable | null = null;
+  /** Somebody besides the optimizer may read this version: never overwrite its storage. */
+  captured = false;
+  /** Computed before as an intermediate of some program. */
+  computed = false;
+  /** What is to be computed in the same program: new running statistics, the other gradients of a backward(). */
+  companions: readonly Tensor[] | null = null;
+  /** The version whose place this one takes; known until its program is submitted. */
+  replaces: Tensor | null = null;
+  /** Serial of the oldest recipe that this one needs: bounds the number of pending nodes. */
+  oldest = this.serial;
+  /** What the user called, for error messages. */
+  label = '';
+  /** Where an operation was recorded that the data can make fail. */
+  site: Error | null = null;
+  /** Scratch marks of graph walks. */
+  visit = 0;
+  index = 0;
+
+  constructor(
+    readonly shape: Shape,
+    readonly dtype: DType,
+  ) {
+    super();
+  }
+
+  static ofStorage(storage: Storage, shape: Shape): Tensor {
+    const tensor = new Tensor(shape, storage.dtype);
+    tensor.storage = storage;
+    return tensor;
+  }
+
+  static ofScalar(value: number, dtype: DType): Tensor {
+    const tensor = new Tensor([], dtype);
+    tensor.isScalar = true;
+    tensor.scalar = value;
+    return tensor;
+  }
+
+  capture(): Tensor {
+    if (this.variable !== null) this.captured = true;
+    return this;
+  }
+
+  /** Neither value nor number: only the recipe is known. */
+  get pending(): boolean {
+    return this.storage === null && !this.isScalar;
+  }
+
+  /** Gradients stop here: a value that the user made, or a version of a Variable. */
+  get isLeaf(): boolean {
+    return this.op === null || this.variable !== null;
+  }
+
+  forgetInputs(): void {
+    this.op = null;
+    this.inputs = NO_INPUTS;
+    this.attrs = undefined;
+    this.attributes = NO_ATTRIBUTES;
+  }
+}
+
+/** Called by assign(); graph/record.ts provides it, as Tensor itself knows no op. */
+let detachForAssign: (value: Tensor) => Tensor = (value) => value;
+
+export function setDetach(detach: (value: Tensor) => Tensor): void {
+  detachForAssign = detach;
+}
+
+/** The same numbers under another identity; values are shared, as they never change. */
+function snapshot(value: Tensor): Tensor {
+  const ready = value.storage !== null && value.run === 0;
+  return ready ? Tensor.ofStorage(value.storage!, value.shape) : detachForAssign(value);
+}
+
+/**
+ * A value that training replaces: a parameter, a running statistic, an optimizer's state. It points at an immutable
+ * tensor, its current version; recording an operation on it captures that version, so a later `assign` changes nothing
+ * that was recorded before.
+ *
+ *     const weight = new Variable(tensor([1, 2]), { requiresGrad: true });
+ *     weight.assign(weight.mul(0.5));
+ */
+export class Variable extends TensorBase {
+  readonly shape: Shape;
+  readonly dtype: DType;
+  readonly requiresGrad: boolean;
+  #current: Tensor;
+  /** The last version whose value exists: what a failed program leaves. */
+  #committed: Tensor;
+
+  /** Throws DTypeError if gradients are asked of a dtype that has none. */
+  constructor(value: TensorBase, options: { requiresGrad?: boolean } = {}) {
+    super();
+    this.shape = value.shape;
+    this.dtype = value.dtype;
+    this.requiresGrad = options.requiresGrad ?? false;
+    if (this.requiresGrad && !isFloat(this.dtype))
+      throw new DTypeError(`Variable: only float32 and float64 have gradients, got ${this.dtype}`);
+    this.#current = this.#version(value.capture(), true);
+    this.#committed = this.#current;
+  }
+
+  /** The current version, without marking it as seen: for optimizers and the graph. */
+  get current(): Tensor {
+    return this.#current;
+  }
+
+  capture(): Tensor {
+    this.#current.captured = true;
+    return this.#current;
+  }
+
+  /**
+   * Points this Variable at a new version, from now on. With `with`, computing that tensor computes the new version too.
+   * Throws ShapeError, DTypeError if the value does not fit.
+   */
+  assign(value: TensorBase, options: { with?: Tensor } = {}): void {
+    this.#check(value);
+    this.#current = this.#version(value.capture(), true);
+    const anchor = options.with;
+    if (anchor !== undefined) anchor.companions = [...(anchor.companions ?? []), this.#current];
+  }
+
+  /** `assign` for the optimizer, which promises that nobody else holds `value`: its storage may be overwritten later. */
+  replace(value: Tensor): void {
+    this.#check(value);
+    const version = this.#version(value, false);
+    version.replaces = this.#current;
+    this.#current = version;
+  }
+
+  /** The program that computes `version` succeeded. */
+  commit(version: Tensor): void {
+    if (version.serial >= this.#committed.serial) this.#committed = version;
+  }
+
+  /** The program that computes the current version, or one before it, failed. */
+  revert(): void {
+    this.#current = this.#committed;
+  }
+
+  #check(value: TensorBase): void {
+    if (!shapesEqual(value.shape, this.shape))
+      throw new ShapeError(`assign: the Variable has shape ${formatShape(this.shape)}, got ${formatShape(value.shape)}`);
+    if (value.dtype !== this.dtype) throw new DTypeError(`assign: the Variable is ${this.dtype}, got ${value.dtype}`);
+  }
+
+  #version(value: Tensor, captured: boolean): Tensor {
+    // A version has its own identity (gradients stop at it), so only a fresh recipe that needs none is taken as it is.
+    const adopt = !captured && value.op !== null && !value.requiresGrad && value.variable === null;
+    const version = adopt ? value : snapshot(value);
+    version.variable = this;
+    version.captured = captured || !adopt;
+    version.requiresGrad = this.requiresGrad;
+    return version;
+  }
+}
