@@ -1,0 +1,8 @@
+export { writeFileAtomic } from './atomic';
+export {
+  encodeSafetensors,
+  readSafetensors,
+  writeSafetensors,
+  type Safetensors,
+  type SafetensorsEntry,
+} from './safetensors';
