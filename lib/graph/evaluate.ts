@@ -15,12 +15,14 @@ import { setOnRecord } from './record';
 const INLINE_NANOSECONDS = 100_000;
 /** A longer pending recipe is submitted by itself. */
 const MAX_PENDING = 4096;
+const COUNT_EVERY = 64;
 
 let selectBackend: (() => Backend) | null = null;
 let queue: Queue | null = null;
 let cache = new ProgramCache();
 let runs = 0;
 let recording = 0;
+let recorded = 0;
 let warned = false;
 const counts = { programs: 0, compilations: 0, recomputed: 0 };
 
@@ -69,8 +71,9 @@ export function submit(roots: readonly Tensor[], options: SubmitOptions = {}): C
   target.throwHeld();
   const completion = start(target, roots, false, options);
   if (completion !== null) return completion;
-  const running = roots.map((root) => target.completionOf(root.run)).find((known) => known !== null);
-  return running ?? completed();
+  // Nothing is left to start; the latest that is still running decides.
+  const latest = Math.max(0, ...roots.map((root) => root.run));
+  return target.completionOf(latest) ?? completed();
 }
 
 /** Computes the tensors and returns when they have their values. */
@@ -99,9 +102,9 @@ export function recordTogether<T>(fn: () => T): T {
 /** Starts a program for what is pending; null if nothing is. */
 function start(target: Queue, wanted: readonly Tensor[], sync: boolean, options: SubmitOptions): Completion<void> | null {
   const traced = trace(wanted);
-  if (traced.roots.length === 0) return null;
   const failure = [...wanted, ...traced.leaves].find((tensor) => tensor.failure !== null)?.failure ?? null;
-  const { promise, resolve, reject } = deferred();
+  if (traced.roots.length === 0 && failure === null) return null;
+  const { promise, resolve, reject } = deferred<void>();
   const id = ++runs;
   const flightOf = (flight: Pick<Flight, 'run' | 'siteOf'>): Flight => ({
     ...flight,
@@ -223,17 +226,25 @@ function ready(tensor: Tensor): void {
 }
 
 function read<T>(tensor: Tensor, get: (tensor: Tensor) => T): Completion<T> {
-  return new Completion<T>((resolve, reject) => {
-    if (tensor.failure !== null) return reject(tensor.failure);
-    const done = (): void => (tensor.failure !== null ? reject(tensor.failure) : resolve(get(tensor)));
-    if (!tensor.pending && tensor.run === 0) {
-      queue?.throwHeld();
-      return done();
-    }
-    const running = tensor.pending ? submit([tensor]) : backendQueue().completionOf(tensor.run)!;
-    if (tensor.run === 0 && tensor.failure === null && backendQueue().takeTurn()) setImmediate(done);
-    else running.then(done, reject);
-  }).silence();
+  const { promise, resolve, reject } = deferred<T>();
+  const target = backendQueue();
+  const fail = (error: Error): void => {
+    reject(error);
+    target.hold(error, promise);
+  };
+  const done = (): void => (tensor.failure !== null ? fail(tensor.failure) : resolve(get(tensor)));
+  try {
+    if (tensor.failure === null && tensor.pending) submit([tensor]);
+    else target.throwHeld();
+  } catch (error) {
+    reject(error as Error);
+    return promise;
+  }
+  const running = target.completionOf(tensor.run);
+  if (running !== null) running.then(done, done);
+  else if (target.takeTurn()) setImmediate(done);
+  else done();
+  return promise;
 }
 
 function copyOf(tensor: Tensor): TypedArray {
@@ -262,16 +273,17 @@ setOnRecord((tensor) => {
   if (isEager) return evaluateSync([tensor]);
   // A recipe that a gradient may be asked of is never cut: it could not be forgotten, and would be computed twice.
   if (tensor.requiresGrad || recording > 0 || tensor.serial - tensor.oldest < MAX_PENDING) return;
-  if ((tensor.serial & 63) === 0 && countPending(tensor, MAX_PENDING) > MAX_PENDING)
-    start(backendQueue(), [tensor], false, {})?.silence();
+  // Counting is a walk: done now and then.
+  if (++recorded % COUNT_EVERY === 0 && countPending(tensor, MAX_PENDING) > MAX_PENDING)
+    start(backendQueue(), [tensor], false, {});
 });
 
 // ---- promises
 
-function deferred(): { promise: Completion<void>; resolve: () => void; reject: (error: Error) => void } {
-  let resolve!: () => void;
+function deferred<T>(): { promise: Completion<T>; resolve: (value: T) => void; reject: (error: Error) => void } {
+  let resolve!: (value: T) => void;
   let reject!: (error: Error) => void;
-  const promise = new Completion<void>((onResolve, onReject) => {
+  const promise = new Completion<T>((onResolve, onReject) => {
     resolve = onResolve;
     reject = onReject;
   }).silence();

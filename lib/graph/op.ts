@@ -19,8 +19,9 @@ export type Lowering<Attrs> =
   /** Another window on the same numbers; null where strides cannot say it (then the input is copied first). */
   | { readonly view: (input: Layout, attrs: Attrs, shape: Shape) => Layout | null }
   /**
-   * A kernel of the backends; `arrange` gives its inputs' windows (of contiguous inputs, where the kernel is not strided),
-   * `output` its output's shape, `kernelAttributes` what it gets, where they differ from the operation's own.
+   * A kernel of the backends. Where they differ from the operation's own: `arrange` gives its inputs' windows (of contiguous
+   * inputs, where the kernel is not strided), `output` its output's shape, `kernelAttributes` what it gets, both
+   * from the inputs as they were before they were arranged.
    */
   | {
       readonly kernel: KernelName;
@@ -65,11 +66,11 @@ export interface Op extends OpIdentity, OpDefinition<unknown> {}
 /** All operations by name, in the order of their definition. */
 export const registry = new Map<string, Op>();
 
-/** Makes an operation: the only way. The result records it on tensors and returns the recipe. */
-export function defineOp<Attrs = undefined>(
-  name: string,
-  definition: OpDefinition<Attrs>,
-): (inputs: readonly Tensor[], attrs: Attrs) => Tensor {
+/** Records an operation on tensors and returns the recipe. */
+export type Apply<Attrs = undefined> = (inputs: readonly Tensor[], attrs: Attrs) => Tensor;
+
+/** Makes an operation: the only way. */
+export function defineOp<Attrs = undefined>(name: string, definition: OpDefinition<Attrs>): Apply<Attrs> {
   if (registry.has(name)) throw new Error(`defineOp: ${name} is defined twice`);
   // Attrs are only ever handed back to the definition that they were recorded with.
   const op = { ...definition, name, id: registry.size } as unknown as Op;

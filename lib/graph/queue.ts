@@ -27,7 +27,7 @@ export interface Flight {
 export class Queue {
   readonly #flights = new Map<number, Flight>();
   readonly #errors = new Map<number, Error>();
-  #held: { error: Error; completion: Completion<void> } | null = null;
+  #held: { error: Error; completion: Completion<unknown> } | null = null;
   #inlined = 0;
 
   constructor(readonly backend: Backend) {
@@ -85,6 +85,11 @@ export class Queue {
     return this.#flights.get(id)?.completion ?? null;
   }
 
+  /** Keeps an error for the next step or read, unless somebody listens to its completion by then. */
+  hold(error: Error, completion: Completion<unknown>): void {
+    if (!completion.observed) this.#held = { error, completion };
+  }
+
   /** Throws the error of a run that nobody listened to, once. */
   throwHeld(): void {
     const held = this.#held;
@@ -121,7 +126,7 @@ export class Queue {
     for (const variable of variables) variable.revert();
     flight.onFailure?.(error);
     flight.reject(error);
-    if (!flight.completion.observed) this.#held = { error, completion: flight.completion };
+    this.hold(error, flight.completion);
   }
 
   #errorOf(flight: Flight, failure: RunFailure): Error {

@@ -49,7 +49,6 @@ function defineComparison(name: 'eq' | 'ne' | 'lt' | 'le' | 'gt' | 'ge') {
   });
   return (a: Operand, b: Operand): Tensor => {
     const [x, y] = promoted(name, a, b);
-    // int64 is for interchange only: compared as float64.
     if (x.dtype === 'int64') throw new DTypeError(`${name}: int64 is for interchange; cast to int32 or float64 first`);
     return apply([x, y], undefined);
   };
@@ -61,14 +60,14 @@ const addOp = defineOp('add', {
   shape: ([a, b]) => broadcastShapes('add', a!.shape, b!.shape),
   lower: { elementwise: 'add' },
   vjp: (g) => [g, g],
-  jvp: ([da, db]) => sumOfTangents(da!, db!),
+  jvp: ([da, db]) => sumOfTangents(da, db),
 });
 
 const subOp = defineOp('sub', {
   shape: ([a, b]) => broadcastShapes('sub', a!.shape, b!.shape),
   lower: { elementwise: 'sub' },
   vjp: (g) => [g, neg(g)],
-  jvp: ([da, db]) => sumOfTangents(da!, db! && neg(db!)),
+  jvp: ([da, db]) => sumOfTangents(da, db! && neg(db)),
 });
 
 const mulOp = defineBinary('mul', [(_a, b) => b, (a) => a]);
@@ -123,6 +122,7 @@ const signOp = defineUnary('sign', null);
 
 function number(op: string, x: Operand): Tensor {
   const tensor = asTensor(op, x);
+  if (tensor.dtype === 'int64') throw new DTypeError(`${op}: int64 is for interchange; cast to int32 or float64 first`);
   return tensor.dtype === 'bool' ? cast(tensor, 'int32') : tensor;
 }
 
@@ -251,4 +251,3 @@ export const ceil = define('ceil', null);
 export const round = define('round', null);
 /** x without its fraction. */
 export const trunc = define('trunc', null);
-

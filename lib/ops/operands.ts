@@ -7,7 +7,9 @@ import { cast } from './cast';
 export function asTensor(op: string, x: Operand): Tensor {
   if (x instanceof TensorBase) return x.capture();
   if (typeof x === 'number') return Tensor.ofScalar(x, 'float32');
-  throw new ValueError(`${op}: an operand is a tensor or a number, got ${typeof x === 'object' ? 'an object' : String(x)}`);
+  throw new ValueError(
+    `${op}: an operand is a tensor or a number, got ${typeof x === 'object' ? 'an object' : String(x)}`,
+  );
 }
 
 /** As `asTensor`, and floating point: integers become float32. */
@@ -20,7 +22,8 @@ export function asFloat(op: string, x: Operand): Tensor {
 function scalarLike(op: string, value: number, dtype: DType): Tensor {
   if (isFloat(dtype)) return Tensor.ofScalar(value, dtype);
   if (!Number.isInteger(value)) return Tensor.ofScalar(value, 'float32');
-  if (Math.abs(value) > 2 ** 31 - 1) throw new DTypeError(`${op}: ${value} does not fit int32, the dtype of the tensor`);
+  if (Math.abs(value) > 2 ** 31 - 1)
+    throw new DTypeError(`${op}: ${value} does not fit int32, the dtype of the tensor`);
   return Tensor.ofScalar(value, 'int32');
 }
 
@@ -46,6 +49,7 @@ export function promoted(op: string, a: Operand, b: Operand): [Tensor, Tensor] {
 /** Both operands promoted, and numbers: bools count as int32. */
 export function promotedNumbers(op: string, a: Operand, b: Operand): [Tensor, Tensor] {
   const [x, y] = promoted(op, a, b);
+  if (x.dtype === 'int64') throw new DTypeError(`${op}: int64 is for interchange; cast to int32 or float64 first`);
   return x.dtype === 'bool' ? [cast(x, 'int32'), cast(y, 'int32')] : [x, y];
 }
 
@@ -53,6 +57,13 @@ export function promotedNumbers(op: string, a: Operand, b: Operand): [Tensor, Te
 export function promotedFloats(op: string, a: Operand, b: Operand): [Tensor, Tensor] {
   const [x, y] = promoted(op, a, b);
   return isFloat(x.dtype) ? [x, y] : [cast(x, 'float32'), cast(y, 'float32')];
+}
+
+/** All of them floating point and of one dtype. */
+export function sameFloats(op: string, ...operands: readonly Operand[]): Tensor[] {
+  const tensors = operands.map((x) => asFloat(op, x));
+  const dtype = tensors.map((x) => x.dtype).reduce(promote);
+  return tensors.map((x) => cast(x, dtype));
 }
 
 /** Throws DTypeError unless the tensor has one of the dtypes. */

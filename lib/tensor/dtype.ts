@@ -12,6 +12,7 @@ interface DTypeInfo {
   readonly array: {
     new (buffer: ArrayBuffer, byteOffset: number, length: number): TypedArray;
     readonly BYTES_PER_ELEMENT: number;
+    readonly name: string;
   };
   /** Position in type promotion: the higher wins. */
   readonly rank: number;

@@ -16,8 +16,7 @@ export function setAddressOf(f: (buffer: ArrayBuffer) => number): void {
  */
 export class Storage {
   readonly data: TypedArray;
-  /** Of the first element; 0 on a backend without addresses. Fixed: the buffer is never on V8's moving heap. */
-  readonly address: number;
+  #address = 0;
 
   constructor(
     readonly dtype: DType,
@@ -28,8 +27,17 @@ export class Storage {
     const buffer = Buffer.allocUnsafeSlow(length * bytes + ALIGNMENT).buffer as ArrayBuffer;
     const address = addressOf(buffer);
     const padding = address === 0 ? 0 : (ALIGNMENT - (address % ALIGNMENT)) % ALIGNMENT;
-    this.address = address === 0 ? 0 : address + padding;
     this.data = new array(buffer, padding, length);
+    if (address !== 0) this.#address = address + padding;
+  }
+
+  /** Of the first element; 0 on a backend without addresses. Fixed: the buffer is never on V8's moving heap. */
+  get address(): number {
+    if (this.#address === 0) {
+      const start = addressOf(this.data.buffer as ArrayBuffer);
+      this.#address = start === 0 ? 0 : start + this.data.byteOffset;
+    }
+    return this.#address;
   }
 
   /** A storage with a copy of the values; numbers and booleans are converted to the dtype. */

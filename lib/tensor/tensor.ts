@@ -9,9 +9,25 @@ export interface OpIdentity {
   readonly id: number;
 }
 
+let marking = true;
+
+/** Records without marking versions as seen: for an optimizer's formula, which keeps no handle on what it reads. */
+export function withoutCapturing<T>(fn: () => T): T {
+  const before = marking;
+  marking = false;
+  try {
+    return fn();
+  } finally {
+    marking = before;
+  }
+}
+
 const NO_INPUTS: readonly Tensor[] = [];
 const NO_ATTRIBUTES: readonly number[] = [];
 let serials = 0;
+const refuseClone = (): never => {
+  throw new DTypeError('tensors do not cross threads; see toTransferable');
+};
 
 /**
  * What operations take: a Tensor, or a Variable, which stands for its current version.
@@ -24,6 +40,8 @@ export abstract class TensorBase {
   abstract readonly requiresGrad: boolean;
   /** What `backward()` has accumulated; null before. */
   grad: Tensor | null = null;
+  /** A function, so that structuredClone and postMessage refuse tensors, which share memory with programs. */
+  protected readonly useToTransferable = refuseClone;
 
   /** The value or recipe that recording an operation on this captures. */
   abstract capture(): Tensor;
@@ -63,6 +81,8 @@ export class Tensor extends TensorBase {
   /** Why its run failed. */
   failure: Error | null = null;
   requiresGrad = false;
+  /** The user asked for its gradient by `requiresGrad: true`: a leaf, even while it is a recipe. */
+  asksGradient = false;
   /** backward() went through here without retainGraph. */
   released = false;
   /** The Variable that this is, or was, a version of: where gradients stop and go to. */
@@ -106,18 +126,18 @@ export class Tensor extends TensorBase {
   }
 
   capture(): Tensor {
-    if (this.variable !== null) this.captured = true;
+    if (marking && this.variable !== null) this.captured = true;
     return this;
   }
 
-  /** Neither value nor number: only the recipe is known. */
+  /** Neither value nor number nor failure: only the recipe is known. */
   get pending(): boolean {
-    return this.storage === null && !this.isScalar;
+    return this.storage === null && !this.isScalar && this.failure === null;
   }
 
-  /** Gradients stop here: a value that the user made, or a version of a Variable. */
+  /** Gradients stop here: a value or random numbers that the user made, or a version of a Variable. */
   get isLeaf(): boolean {
-    return this.op === null || this.variable !== null;
+    return this.op === null || this.variable !== null || this.asksGradient;
   }
 
   forgetInputs(): void {
@@ -175,8 +195,7 @@ export class Variable extends TensorBase {
   }
 
   capture(): Tensor {
-    this.#current.captured = true;
-    return this.#current;
+    return this.#current.capture();
   }
 
   /**

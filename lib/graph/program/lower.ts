@@ -108,6 +108,7 @@ export function lower(graph: Graph, groups: readonly Group[]): Lowered {
     if (!('kernel' in lowering)) throw new Error(`lower: ${value.op!.name} has no kernel`);
     const isRandom = value.op!.random === true;
     let given = isRandom ? [] : value.inputs.map(placeOf);
+    const original = given.map((place) => place.layout);
     if (lowering.arrange !== undefined) {
       // Windows cannot always be rearranged as they are (merging dims of a transpose): then from a dense copy.
       if (kernels[lowering.kernel].strided === 'none')
@@ -117,9 +118,8 @@ export function lower(graph: Graph, groups: readonly Group[]): Lowered {
     }
     if (kernels[lowering.kernel].strided === 'none')
       given = given.map((place, i) => densePlaceOf(place, value.inputs[i]!.dtype));
-    const layouts = given.map((place) => place.layout);
-    const shape = lowering.output?.(value.shape, layouts, value.attrs) ?? value.shape;
-    const attributes = lowering.kernelAttributes?.(value.attrs, layouts) ?? value.attributes;
+    const shape = lowering.output?.(value.shape, original, value.attrs) ?? value.shape;
+    const attributes = lowering.kernelAttributes?.(value.attrs, original) ?? value.attributes;
     const place = newPlace(value.shape, value.dtype);
     places.set(value, place);
     instructions.push({

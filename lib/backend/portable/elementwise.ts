@@ -1,0 +1,252 @@
+import { opcodeNames, opcodes, type Opcode } from '../../graph/program/elementwise';
+import { dtypeNames, type DType, type TypedArray } from '../../tensor/dtype';
+import { sizeOf } from '../../tensor/shape';
+import { resultDType, stepFor, type Step } from './elementwise-steps';
+import { type BoundView, type Call, type NumberArray, type Task } from './kernel';
+import { coalesce, copyBigInts, copyNumbers, Cursor } from './strided';
+import { BLOCK, type Workspace } from './workspace';
+
+/** Where a step finds an operand: a register, or the block's place in a contiguous input or an output. */
+class Operand {
+  position = 0;
+
+  constructor(
+    public array: NumberArray,
+    readonly dtype: DType,
+  ) {}
+}
+
+interface BoundStep {
+  readonly run: Step;
+  readonly out: Operand;
+  readonly a: Operand;
+  readonly b: Operand;
+  readonly c: Operand;
+}
+
+/** A contiguous view that steps read or write in place. */
+interface DirectOperand {
+  readonly operand: Operand;
+  readonly view: BoundView;
+}
+
+/** A strided view whose elements are brought into a register, block by block; once if it is a single element. */
+interface GatheredOperand {
+  readonly operand: Operand;
+  readonly view: BoundView;
+  readonly cursor: Cursor;
+  readonly stride: number;
+  readonly isConstant: boolean;
+}
+
+interface ScalarOperand {
+  readonly operand: Operand;
+  readonly slot: number;
+}
+
+const nothing = new Operand(new Float32Array(0), 'float32');
+
+export function elementwise(call: Call, scalars: number): Task {
+  return new Chain(new ChainReader(call, scalars));
+}
+
+/** Decodes the attributes and finds an operand for every register. */
+class ChainReader {
+  readonly size: number;
+  readonly direct: DirectOperand[] = [];
+  readonly gathered: GatheredOperand[] = [];
+  readonly scalarOperands: ScalarOperand[] = [];
+  readonly steps: BoundStep[] = [];
+  /** What each register holds at this point of the chain. */
+  private readonly operands = new Map<number, Operand>();
+  private readonly outputs = new Map<number, Operand>();
+  private readonly workspace: Workspace;
+  private position = 3;
+
+  constructor(
+    readonly call: Call,
+    scalars: number,
+  ) {
+    const { inputs, outputs, attributes } = call;
+    this.workspace = call.workspace;
+    call.check(outputs.length > 0, 'has no output');
+    const { shape } = outputs[0]!;
+    for (const view of [...inputs, ...outputs]) call.checkShape(view, shape, 'an operand');
+    this.size = sizeOf(shape);
+    const scalarCount = call.integer(0, 0);
+    const registers = call.integer(1, inputs.length + scalarCount);
+    const steps = call.integer(2, 0);
+    const expected = 3 + 2 * scalarCount + 6 * steps + outputs.length;
+    call.check(attributes.length === expected, `takes ${expected} attributes, not ${attributes.length}`);
+
+    inputs.forEach((view, register) => this.readInput(view, register));
+    for (let s = 0; s < scalarCount; s++) this.readScalar(inputs.length + s, scalars);
+    this.placeOutputs(attributes.slice(expected - outputs.length), inputs.length + scalarCount, registers);
+    for (let t = 0; t < steps; t++) this.readStep(inputs.length + scalarCount, registers);
+    for (const operand of this.outputs.values())
+      call.check(
+        this.steps.filter((step) => step.out === operand).length === 1,
+        'an output is not the result of exactly one step',
+      );
+  }
+
+  private next(least: number, most: number): number {
+    const value = this.call.integer(this.position++, least);
+    this.call.check(value <= most, `attribute ${this.position - 1} is ${value}, more than ${most}`);
+    return value;
+  }
+
+  private readInput(view: BoundView, register: number): void {
+    const walk = coalesce(view.shape, view.strides);
+    const last = walk.shape.length - 1;
+    const stride = walk.strides[last]!;
+    const isConstant = last === 0 && stride === 0;
+    if (last === 0 && stride === 1) {
+      const operand = this.place(register, new Operand(nothing.array, view.dtype));
+      this.direct.push({ operand, view });
+    } else {
+      const operand = this.place(register, new Operand(this.registerArray(register, view.dtype), view.dtype));
+      this.gathered.push({ operand, view, cursor: new Cursor(walk), stride, isConstant });
+    }
+  }
+
+  private readScalar(register: number, scalars: number): void {
+    const slot = this.call.scalarSlot(this.position++, scalars);
+    const dtype = this.dtype();
+    const operand = this.place(register, new Operand(this.registerArray(register, dtype), dtype));
+    this.scalarOperands.push({ operand, slot });
+  }
+
+  private placeOutputs(outputRegisters: readonly number[], first: number, registers: number): void {
+    this.call.check(new Set(outputRegisters).size === outputRegisters.length, 'two outputs share a register');
+    outputRegisters.forEach((register, index) => {
+      this.call.check(register >= first && register < registers, `output register ${register}`);
+      const view = this.call.outputs[index]!;
+      const operand = new Operand(nothing.array, view.dtype);
+      this.outputs.set(register, operand);
+      this.direct.push({ operand, view });
+    });
+  }
+
+  private readStep(first: number, registers: number): void {
+    const call: Call = this.call;
+    const opcode = opcodeNames[this.next(0, opcodeNames.length - 1)]!;
+    const dtype = this.dtype();
+    const destination = this.next(first, registers - 1);
+    const count = opcodes[opcode].operands;
+    const operands: Operand[] = [];
+    for (let i = 0; i < 3; i++) {
+      const register = this.next(-1, registers - 1);
+      call.check(register >= 0 === i < count, `${opcode} takes ${count} operands`);
+      const operandDType = opcode === 'where' && i === 0 ? 'bool' : dtype;
+      operands.push(register < 0 ? nothing : this.source(register, operandDType, opcode));
+    }
+    const run = stepFor(opcode, dtype);
+    call.check(run !== undefined, `${opcode} does not take ${dtype}`);
+    const out = this.destination(destination, resultDType(opcode, dtype));
+    this.steps.push({ run, out, a: operands[0]!, b: operands[1]!, c: operands[2]! });
+  }
+
+  private source(register: number, dtype: DType, opcode: Opcode): Operand {
+    const operand = this.operands.get(register);
+    this.call.check(operand?.dtype === dtype, `${opcode} reads register ${register}, which holds no ${dtype}`);
+    return operand;
+  }
+
+  private destination(register: number, dtype: DType): Operand {
+    const output = this.outputs.get(register);
+    this.call.check(output === undefined || output.dtype === dtype, `register ${register} is no output of ${dtype}`);
+    return this.place(register, output ?? new Operand(this.registerArray(register, dtype), dtype));
+  }
+
+  private place(register: number, operand: Operand): Operand {
+    this.operands.set(register, operand);
+    return operand;
+  }
+
+  private registerArray(register: number, dtype: DType): NumberArray {
+    return this.workspace.register(register, dtype) as NumberArray;
+  }
+
+  private dtype(): DType {
+    return dtypeNames[this.next(0, dtypeNames.length - 1)]!;
+  }
+}
+
+class Chain implements Task {
+  readonly parts: number;
+  private readonly blocksPerPart: number;
+  private readonly size: number;
+  private readonly direct: readonly DirectOperand[];
+  private readonly gathered: readonly GatheredOperand[];
+  private readonly scalarOperands: readonly ScalarOperand[];
+  private readonly steps: readonly BoundStep[];
+  private readonly call: Call;
+
+  constructor(reader: ChainReader) {
+    ({
+      size: this.size,
+      direct: this.direct,
+      gathered: this.gathered,
+      scalarOperands: this.scalarOperands,
+      steps: this.steps,
+      call: this.call,
+    } = reader);
+    // About 5 ns an element and step on average.
+    this.blocksPerPart = Math.max(1, Math.floor(400 / (1 + this.steps.length + this.gathered.length)));
+    this.parts = Math.ceil(this.size / (BLOCK * this.blocksPerPart));
+  }
+
+  begin(): void {
+    const n = Math.min(BLOCK, this.size);
+    for (const { operand, view } of this.direct) operand.array = view.numbers;
+    for (const { operand, slot } of this.scalarOperands) fillScalar(operand, n, this.call.scalars[slot]!);
+    if (n > 0)
+      for (const { operand, view, isConstant } of this.gathered)
+        if (isConstant) gatherRun(n, operand.array, 0, view.data, view.offset, 0);
+  }
+
+  run(part: number): void {
+    const end = Math.min(this.size, (part + 1) * this.blocksPerPart * BLOCK);
+    for (let start = part * this.blocksPerPart * BLOCK; start < end; start += BLOCK) {
+      const n = Math.min(BLOCK, end - start);
+      for (const { operand, view } of this.direct) operand.position = view.offset + start;
+      for (const gathered of this.gathered) if (!gathered.isConstant) gatherBlock(gathered, start, n);
+      for (const { run, out, a, b, c } of this.steps)
+        run(n, out.array, out.position, a.array, a.position, b.array, b.position, c.array, c.position);
+    }
+  }
+
+  end(): void {
+    for (const { operand } of this.direct) operand.array = nothing.array;
+  }
+}
+
+function fillScalar(operand: Operand, n: number, value: number): void {
+  const cast = stepFor(castTo[operand.dtype], 'float64')!;
+  cast(n, operand.array, 0, new Float64Array(n).fill(value), 0, nothing.array, 0, nothing.array, 0);
+}
+
+const castTo: { readonly [D in DType]: Opcode } = {
+  float32: 'castFloat32',
+  float64: 'castFloat64',
+  int32: 'castInt32',
+  bool: 'castBool',
+  int64: 'castInt64',
+};
+
+function gatherBlock({ operand, view, cursor, stride }: GatheredOperand, start: number, n: number): void {
+  cursor.seek(start);
+  for (let done = 0; done < n;) {
+    const length = Math.min(cursor.left, n - done);
+    gatherRun(length, operand.array, done, view.data, view.offset + cursor.offset, stride);
+    cursor.advance(length);
+    done += length;
+  }
+}
+
+function gatherRun(n: number, target: NumberArray, to: number, source: TypedArray, from: number, stride: number): void {
+  if (source instanceof BigInt64Array) copyBigInts(n, target as unknown as BigInt64Array, to, 1, source, from, stride);
+  else if (stride === 0 && n >= 16) target.fill(source[from]!, to, to + n);
+  else copyNumbers(n, target, to, 1, source, from, stride);
+}

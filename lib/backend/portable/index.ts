@@ -1,0 +1,45 @@
+import type { Backend, Completion, LoadedProgram, Run, RunFailure } from '../../graph/backend';
+import type { Program } from '../../graph/program/program';
+import { PreparedProgram } from './program';
+import { Execution, Runner } from './runner';
+import { Workspace } from './workspace';
+
+/** The backend in plain JavaScript: runs wherever Node does, on the thread of the caller, in slices. */
+export class PortableBackend implements Backend {
+  readonly name = 'portable';
+  readonly isa = 'javascript';
+  readonly costFactor = 20;
+  threads = 1;
+  private readonly workspace = new Workspace();
+  private readonly runner = new Runner();
+
+  load(program: Program): LoadedProgram {
+    return new PreparedProgram(program, this.workspace);
+  }
+
+  runInline(run: Run): RunFailure | null {
+    const execution = new Execution(run);
+    while (!execution.step());
+    return execution.failure;
+  }
+
+  submit(run: Run): void {
+    this.runner.submit(run);
+  }
+
+  collect(): Completion[] {
+    return this.runner.collect();
+  }
+
+  wait(id: number): void {
+    this.runner.wait(id);
+  }
+
+  onCompletion(callback: () => void): void {
+    this.runner.onCompletion(callback);
+  }
+
+  addressOf(): number {
+    return 0;
+  }
+}

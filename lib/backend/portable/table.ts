@@ -1,0 +1,45 @@
+import type { KernelName } from '../../graph/program/kernels';
+import { batchNorm, batchNormGradSums, batchNormStatistics } from './batchnorm';
+import { conv2d, conv2dInputGrad, conv2dWeightGrad } from './conv';
+import { elementwise } from './elementwise';
+import { concat, embedding, embeddingGrad, gather, pad, scatterAdd } from './indexing';
+import type { Kernel } from './kernel';
+import { matmul } from './matmul';
+import { avgPool2d, avgPool2dInputGrad, maxPool2d, maxPool2dIndices } from './pool';
+import { normal, permutation, uniform } from './random';
+import { argmax, argmin, logSumExp, max, min, sum, variance } from './reduce';
+import { logSoftmax, softmax } from './softmax';
+
+/** The compiler sees to it that no kernel is missing. */
+export const kernelTable: { readonly [K in KernelName]: Kernel } = {
+  elementwise,
+  sum,
+  max,
+  min,
+  argmax,
+  argmin,
+  logSumExp,
+  variance,
+  softmax,
+  logSoftmax,
+  matmul,
+  conv2d,
+  conv2dInputGrad,
+  conv2dWeightGrad,
+  maxPool2d,
+  maxPool2dIndices,
+  avgPool2d,
+  avgPool2dInputGrad,
+  batchNormStatistics,
+  batchNorm,
+  batchNormGradSums,
+  gather,
+  scatterAdd,
+  embedding,
+  embeddingGrad,
+  concat,
+  pad,
+  uniform,
+  normal,
+  permutation,
+};

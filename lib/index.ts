@@ -1,0 +1,18 @@
+import './backend';
+
+export { backendInfo, setThreads, useBackend, type BackendInfo, type BackendName } from './backend';
+export * from './errors';
+export * from './ops';
+export { fromTransferable, toTransferable, type TransferableTensor } from './ops/transfer';
+export * from './autodiff';
+export { stats } from './graph/evaluate';
+export { enableGrad, noGrad } from './graph/modes';
+export { type DType, type TypedArray } from './tensor/dtype';
+export { type Shape } from './tensor/shape';
+export { Tensor, TensorBase, Variable, type Operand } from './tensor/tensor';
+
+export * as nn from './nn';
+export * as F from './nn/functional';
+export * as optim from './optim';
+export * as data from './data';
+export * as io from './io';

@@ -1,0 +1,165 @@
+import type { Backend, Run, RunFailure } from '../../../lib/graph/backend';
+import { opcodeIds, opcodes, type Opcode } from '../../../lib/graph/program/elementwise';
+import type { KernelName } from '../../../lib/graph/program/kernels';
+import type { BufferSpec, Program, View } from '../../../lib/graph/program/program';
+import { dtypes, type DType } from '../../../lib/tensor/dtype';
+import { Storage } from '../../../lib/tensor/storage';
+
+/** An array as tests write it: `values` fill a buffer, of which the view sees `shape` through `strides` from `offset`. */
+export interface Operand {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly values: readonly (number | bigint)[];
+  readonly strides: readonly number[];
+  readonly offset: number;
+}
+
+export interface Result {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+export interface KernelCall {
+  readonly kernel: KernelName;
+  readonly inputs?: readonly Operand[];
+  readonly outputs: readonly Result[];
+  readonly attributes?: readonly number[];
+  readonly scalars?: readonly number[];
+}
+
+export class KernelError extends Error {
+  constructor(readonly failure: RunFailure) {
+    super(failure.message);
+  }
+}
+
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((size, dim) => size * dim, 1);
+}
+
+export function denseStrides(shape: readonly number[]): number[] {
+  return shape.map((_, dim) => sizeOf(shape.slice(dim + 1)));
+}
+
+/** A contiguous operand; values repeat if there are too few. */
+export function dense(dtype: DType, shape: readonly number[], values: readonly (number | bigint)[]): Operand {
+  const filled = Array.from({ length: sizeOf(shape) }, (_, i) => values[i % values.length]!);
+  return { dtype, shape, values: filled, strides: denseStrides(shape), offset: 0 };
+}
+
+/** The same array with its dims in another order. */
+export function permuted(operand: Operand, order: readonly number[]): Operand {
+  const shape = order.map((dim) => operand.shape[dim]!);
+  return { ...operand, shape, strides: order.map((dim) => operand.strides[dim]!) };
+}
+
+/** The same array, with dims of one element repeated. */
+export function broadcast(operand: Operand, shape: readonly number[]): Operand {
+  const strides = operand.strides.map((stride, dim) => (operand.shape[dim] === shape[dim] ? stride : 0));
+  return { ...operand, shape, strides };
+}
+
+/** Every `step`th element along a dim, from `start` on. */
+export function sliced(operand: Operand, dim: number, start: number, step: number): Operand {
+  const size = Math.ceil((operand.shape[dim]! - start) / step);
+  return {
+    ...operand,
+    offset: operand.offset + start * operand.strides[dim]!,
+    shape: operand.shape.map((old, d) => (d === dim ? size : old)),
+    strides: operand.strides.map((old, d) => (d === dim ? old * step : old)),
+  };
+}
+
+/** What the view sees, in row-major order, rounded to the dtype. */
+export function elements(operand: Operand): number[] {
+  const rounded = Storage.from(operand.dtype, operand.values).data;
+  const dense = denseStrides(operand.shape);
+  return Array.from({ length: sizeOf(operand.shape) }, (_, i) => {
+    const at = operand.shape.reduce(
+      (sum, size, dim) => sum + (Math.floor(i / dense[dim]!) % size) * operand.strides[dim]!,
+      operand.offset,
+    );
+    return Number(rounded[at]);
+  });
+}
+
+function viewOf(buffer: number, { shape, strides, offset }: Operand): View {
+  return { buffer, offset, shape, strides };
+}
+
+/** A program of one instruction: its inputs are bound, then its outputs. */
+export function programOf({ kernel, inputs = [], outputs, attributes = [], scalars = [] }: KernelCall): Program {
+  const spec = (kind: 'input' | 'output', dtype: DType, length: number): BufferSpec => ({ kind, dtype, length, offset: 0 });
+  return {
+    buffers: [
+      ...inputs.map(({ dtype, values }) => spec('input', dtype, values.length)),
+      ...outputs.map(({ dtype, shape }) => spec('output', dtype, sizeOf(shape))),
+    ],
+    instructions: [
+      {
+        kernel,
+        inputs: inputs.map((operand, i) => viewOf(i, operand)),
+        outputs: outputs.map(({ shape }, i) => ({
+          buffer: inputs.length + i,
+          offset: 0,
+          shape,
+          strides: denseStrides(shape),
+        })),
+        attributes,
+        label: kernel,
+      },
+    ],
+    scalars: scalars.length,
+    arenaBytes: 0,
+    estimatedNanoseconds: 1000,
+  };
+}
+
+let runs = 0;
+
+export function makeRun(backend: Backend, program: Program, bindings: Storage[], scalars: readonly number[] = []): Run {
+  return { id: ++runs, loaded: backend.load(program), bindings, scalars: Float64Array.from(scalars), after: [] };
+}
+
+/** The outputs of a kernel as numbers. Throws a KernelError if it fails. */
+export function runKernel(backend: Backend, call: KernelCall): number[][] {
+  return runStorages(backend, call).map(({ data }) => Array.from(data, Number));
+}
+
+export function runStorages(backend: Backend, call: KernelCall): Storage[] {
+  const inputs = (call.inputs ?? []).map(({ dtype, values }) => Storage.from(dtype, values));
+  // Nothing of what an output held before may be left.
+  const outputs = call.outputs.map(({ dtype, shape }) =>
+    Storage.from(dtype, new Array<number>(sizeOf(shape)).fill(dtypes[dtype].isFloat ? 12345.5 : 77)),
+  );
+  const failure = backend.runInline(makeRun(backend, programOf(call), [...inputs, ...outputs], call.scalars));
+  if (failure !== null) throw new KernelError(failure);
+  return outputs;
+}
+
+/** A step of an elementwise chain: opcode, dtype, destination, operands. */
+export type ChainStep = readonly [Opcode, DType, number, ...number[]];
+
+export interface Chain {
+  readonly inputs: readonly Operand[];
+  readonly scalars?: readonly (readonly [slot: number, dtype: DType])[];
+  readonly registers: number;
+  readonly steps: readonly ChainStep[];
+  readonly results: readonly (readonly [register: number, dtype: DType])[];
+  readonly shape: readonly number[];
+  readonly values?: readonly number[];
+}
+
+export function chainCall({ inputs, scalars = [], registers, steps, results, shape, values = [] }: Chain): KernelCall {
+  const attributes = [
+    ...[scalars.length, registers, steps.length],
+    ...scalars.flatMap(([slot, dtype]) => [slot, dtypes[dtype].id]),
+    ...steps.flatMap(([opcode, dtype, destination, ...operands]) => [
+      ...[opcodeIds[opcode], dtypes[dtype].id, destination],
+      ...Array.from({ length: 3 }, (_, i) => (i < opcodes[opcode].operands ? operands[i]! : -1)),
+    ]),
+    ...results.map(([register]) => register),
+  ];
+  const outputs = results.map(([, dtype]) => ({ dtype, shape }));
+  return { kernel: 'elementwise', inputs, outputs, attributes, scalars: values };
+}

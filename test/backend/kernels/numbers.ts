@@ -1,0 +1,63 @@
+import type { DType } from '../../../lib/tensor/dtype';
+import { dense, type Operand, sizeOf } from './builder';
+
+/** Reproducible numbers: a linear congruential generator (Knuth's MMIX constants, the upper 32 bits). */
+export class Numbers {
+  private state: bigint;
+
+  constructor(seed: number) {
+    this.state = BigInt(seed) * 2654435769n + 1n;
+  }
+
+  /** In [0, 1). */
+  next(): number {
+    this.state = BigInt.asUintN(64, this.state * 6364136223846793005n + 1442695040888963407n);
+    return Number(this.state >> 32n) / 2 ** 32;
+  }
+
+  between(low: number, high: number): number {
+    return low + (high - low) * this.next();
+  }
+
+  /** From low to high, both included. */
+  integer(low: number, high: number): number {
+    return Math.floor(this.between(low, high + 1));
+  }
+
+  reals(dtype: DType, shape: readonly number[], low = -2, high = 2): Operand {
+    return dense(dtype, shape, this.list(sizeOf(shape), () => this.between(low, high)));
+  }
+
+  integers(dtype: DType, shape: readonly number[], low = -4, high = 4): Operand {
+    return dense(dtype, shape, this.list(sizeOf(shape), () => this.integer(low, high)));
+  }
+
+  private list(size: number, make: () => number): number[] {
+    return size === 0 ? [0] : Array.from({ length: size }, make);
+  }
+}
+
+/** Half the distance between 1 and the next number. */
+export const roundoff: { readonly [D in 'float32' | 'float64']: number } = { float32: 2 ** -24, float64: 2 ** -53 };
+
+/** Fails unless both are equal bit by bit as JavaScript sees them (NaN equals NaN, 0 equals -0). */
+export function expectEqual(actual: readonly number[], expected: readonly number[]): void {
+  expect(actual.length).toBe(expected.length);
+  for (let i = 0; i < expected.length; i++)
+    if (actual[i] !== expected[i] && !(Number.isNaN(actual[i]) && Number.isNaN(expected[i])))
+      throw new Error(`element ${i} is ${actual[i]}, not ${expected[i]}`);
+}
+
+/** Fails unless |actual - expected| <= bound for every element; what is not finite must be the same. */
+export function expectWithin(
+  actual: readonly number[],
+  expected: readonly number[],
+  bound: (index: number) => number,
+): void {
+  expect(actual.length).toBe(expected.length);
+  for (let i = 0; i < expected.length; i++) {
+    const [a, e] = [actual[i]!, expected[i]!];
+    if (Object.is(a, e) || a === e) continue;
+    if (!(Math.abs(a - e) <= bound(i))) throw new Error(`element ${i} is ${a}, not ${e} to within ${bound(i)}`);
+  }
+}

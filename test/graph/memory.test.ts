@@ -1,0 +1,34 @@
+import { readData, readDataSync } from '../../lib/graph/evaluate';
+import { tensor } from '../../lib/ops/create';
+import { add } from '../../lib/ops/elementwise';
+import { Variable } from '../../lib/tensor/tensor';
+import { onEachBackend } from '../helpers/backends';
+
+onEachBackend('memory', () => {
+  test('tensor() copies in, data() copies out', async () => {
+    const source = new Float32Array([1, 2]);
+    const x = tensor(source);
+    source[0] = 9;
+    const first = await readData(x);
+    first[0] = 7;
+    const second = readDataSync(x);
+    expect([Array.from(second as Float32Array), Array.from(readDataSync(add(x, 1)) as Float32Array)]).toEqual([
+      [1, 2],
+      [2, 3],
+    ]);
+    expect(first.buffer).not.toBe(second.buffer);
+    expect(first.buffer.byteLength).toBe(8);
+  });
+
+  test('reading a Variable is a snapshot', () => {
+    const weight = new Variable(tensor([1]));
+    const before = weight.capture();
+    weight.assign(tensor([2]));
+    expect(Array.from(readDataSync(before) as Float32Array)).toEqual([1]);
+  });
+
+  test('tensors do not cross threads by structuredClone or postMessage', () => {
+    expect(() => structuredClone(tensor([1]))).toThrow(/could not be cloned/);
+    expect(() => structuredClone(new Variable(tensor([1])))).toThrow();
+  });
+});
