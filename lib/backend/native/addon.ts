@@ -18,16 +18,14 @@ export interface NativeAddon {
   /** The named tier or, where the machine cannot run it, the next lower one. Throws a RangeError for unknown names. */
   setIsa(name: string): void;
   setThreads(count: number): void;
+  /**
+   * A new array of the addon's, in which `run` and `submit` find what they take: (address, byte length) for every bound
+   * buffer of the program, then its scalars.
+   */
+  exchange(length: number): Float64Array;
   load(words: Int32Array): ProgramHandle;
-  /** `bindings` has (address, byte length) for every bound buffer. */
-  run(handle: ProgramHandle, bindings: Float64Array, scalars: Float64Array): RunFailure | null;
-  submit(
-    handle: ProgramHandle,
-    bindings: Float64Array,
-    scalars: Float64Array,
-    id: number,
-    after: readonly number[],
-  ): void;
+  run(handle: ProgramHandle): RunFailure | null;
+  submit(handle: ProgramHandle, id: number, after?: readonly number[]): void;
   /** [id, failure, id, failure, ...] or null. */
   collect(): (number | RunFailure | null)[] | null;
   wait(id: number): void;

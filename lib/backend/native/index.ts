@@ -6,15 +6,12 @@ import type { NativeAddon, ProgramHandle } from './addon';
 
 class NativeProgram implements LoadedProgram {
   readonly bound: readonly BufferSpec[];
-  /** (address, byte length) of every bound buffer, written anew for each run; the addon copies what it queues. */
-  readonly bindings: Float64Array;
 
   constructor(
     readonly program: Program,
     readonly handle: ProgramHandle,
   ) {
     this.bound = program.buffers.filter(({ kind }) => kind !== 'arena');
-    this.bindings = new Float64Array(2 * this.bound.length);
   }
 }
 
@@ -24,9 +21,11 @@ export class NativeBackend implements Backend {
   readonly costFactor = 1;
   /** Keeps the storages of queued runs alive. */
   private readonly queued = new Map<number, Run>();
+  private exchange: Float64Array;
   private callback: () => void = () => undefined;
 
   constructor(private readonly addon: NativeAddon) {
+    this.exchange = addon.exchange(1024);
     addon.onCompletion(() => this.callback());
   }
 
@@ -35,13 +34,13 @@ export class NativeBackend implements Backend {
   }
 
   runInline(run: Run): RunFailure | null {
-    const loaded = this.bind(run);
-    return guarded(() => this.addon.run(loaded.handle, loaded.bindings, run.scalars));
+    const handle = this.bind(run);
+    return guarded(() => this.addon.run(handle));
   }
 
   submit(run: Run): void {
-    const loaded = this.bind(run);
-    guarded(() => this.addon.submit(loaded.handle, loaded.bindings, run.scalars, run.id, run.after));
+    const handle = this.bind(run);
+    guarded(() => this.addon.submit(handle, run.id, run.after.length === 0 ? undefined : run.after));
     this.queued.set(run.id, run);
   }
 
@@ -87,23 +86,31 @@ export class NativeBackend implements Backend {
     guarded(() => this.addon.setThreads(count));
   }
 
-  private bind(run: Run): NativeProgram {
-    const { loaded } = run;
+  /** Writes what the addon reads, which copies what it queues. */
+  private bind(run: Run): ProgramHandle {
+    const { loaded, bindings, scalars } = run;
     if (!(loaded instanceof NativeProgram)) throw new BackendError('native backend: a program of another backend');
-    const { bound, bindings } = loaded;
-    if (run.bindings.length !== bound.length)
-      throw new BackendError(`native backend: ${run.bindings.length} bindings for ${bound.length} buffers`);
+    const { bound, program } = loaded;
+    if (bindings.length !== bound.length || scalars.length !== program.scalars)
+      throw new BackendError(
+        `native backend: the program takes ${bound.length} bindings and ${program.scalars} scalars, ` +
+          `and was given ${bindings.length} and ${scalars.length}`,
+      );
+    const length = 2 * bound.length + scalars.length;
+    if (length > this.exchange.length) this.exchange = guarded(() => this.addon.exchange(2 * length));
+    const { exchange } = this;
+    let at = 0;
     for (let i = 0; i < bound.length; i++) {
-      const storage = run.bindings[i]!;
+      const storage = bindings[i]!;
       if (storage.dtype !== bound[i]!.dtype)
         throw new BackendError(`native backend: binding ${i} is ${storage.dtype}, its buffer ${bound[i]!.dtype}`);
       const { data, address } = storage;
       // A storage may be older than the choice of the backend that finds addresses.
-      bindings[2 * i] =
-        address === 0 ? this.addon.addressOf(data.buffer as ArrayBuffer) + data.byteOffset : address;
-      bindings[2 * i + 1] = data.byteLength;
+      exchange[at++] = address === 0 ? this.addon.addressOf(data.buffer as ArrayBuffer) + data.byteOffset : address;
+      exchange[at++] = data.byteLength;
     }
-    return loaded;
+    for (let i = 0; i < scalars.length; i++) exchange[at++] = scalars[i]!;
+    return loaded.handle;
   }
 }
 

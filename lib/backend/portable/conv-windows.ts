@@ -1,5 +1,6 @@
 import type { ConvGeometry } from './conv-geometry';
 import { clearLastPanel, PANEL, panelPosition } from './gemm';
+import type { FloatArray } from './kernel';
 
 /** A block of pixels: some of one image, or all of several small ones. They are the columns of a matrix product. */
 export interface Block {
@@ -47,7 +48,7 @@ export function packTransposedWindows(
   }
 }
 
-/** One output channel straight from the images; the same chain of additions as in panels. */
+/** One output channel straight from the images; the same chain of additions as in panels, four pixels at a time. */
 export function convolveChannel(
   weight: Float64Array,
   firstWeight: number,
@@ -58,14 +59,75 @@ export function convolveChannel(
   to: number,
 ): void {
   const { windowOffsets, pixelOffsets, windowSize, paddedSize } = geometry;
+  const last = block.firstPixel + block.pixels - 1;
   for (let image = 0; image < block.images; image++)
-    for (let pixel = block.firstPixel; pixel < block.firstPixel + block.pixels; pixel++) {
-      const from = image * paddedSize + pixelOffsets[pixel]!;
-      let sum = 0;
-      for (let element = 0; element < windowSize; element++)
-        sum += weight[firstWeight + element]! * padded[from + windowOffsets[element]!]!;
-      c[to++] = sum;
+    for (let pixel = block.firstPixel; pixel <= last; pixel += 4) {
+      const start = image * paddedSize;
+      // Past the last pixel that one is computed again.
+      const at0 = start + pixelOffsets[pixel]!;
+      const at1 = start + pixelOffsets[Math.min(pixel + 1, last)]!;
+      const at2 = start + pixelOffsets[Math.min(pixel + 2, last)]!;
+      const at3 = start + pixelOffsets[Math.min(pixel + 3, last)]!;
+      let sum0 = 0;
+      let sum1 = 0;
+      let sum2 = 0;
+      let sum3 = 0;
+      for (let element = 0; element < windowSize; element++) {
+        const factor = weight[firstWeight + element]!;
+        const offset = windowOffsets[element]!;
+        sum0 += factor * padded[at0 + offset]!;
+        sum1 += factor * padded[at1 + offset]!;
+        sum2 += factor * padded[at2 + offset]!;
+        sum3 += factor * padded[at3 + offset]!;
+      }
+      const left = last - pixel;
+      c[to++] = sum0;
+      if (left > 0) c[to++] = sum1;
+      if (left > 1) c[to++] = sum2;
+      if (left > 2) c[to++] = sum3;
     }
+}
+
+/** Adds the gradient of one output channel, times a weight each, to elements firstRow .. firstRow + rows of the windows. */
+export function addChannelGrad(
+  padded: Float64Array,
+  geometry: ConvGeometry,
+  image: number,
+  block: Block,
+  g: FloatArray,
+  from: number,
+  weight: FloatArray,
+  firstWeight: number,
+  firstRow: number,
+  rows: number,
+): void {
+  const { windowOffsets, pixelOffsets, paddedSize } = geometry;
+  for (let row = firstRow; row < firstRow + rows; row++) {
+    const factor = weight[firstWeight + row]!;
+    const offset = image * paddedSize + windowOffsets[row]!;
+    for (let i = 0; i < block.pixels; i++)
+      padded[offset + pixelOffsets[block.firstPixel + i]!]! += factor * g[from + i]!;
+  }
+}
+
+/** Adds to the sums of every weight of one output channel; the same chain of additions as in panels. */
+export function addChannelProducts(
+  sums: Float64Array,
+  to: number,
+  padded: Float64Array,
+  geometry: ConvGeometry,
+  image: number,
+  block: Block,
+  g: FloatArray,
+  from: number,
+): void {
+  const { windowOffsets, pixelOffsets, windowSize, paddedSize } = geometry;
+  for (let element = 0; element < windowSize; element++) {
+    const offset = image * paddedSize + windowOffsets[element]!;
+    let sum = sums[to + element]!;
+    for (let i = 0; i < block.pixels; i++) sum += g[from + i]! * padded[offset + pixelOffsets[block.firstPixel + i]!]!;
+    sums[to + element] = sum;
+  }
 }
 
 /** Adds rows firstRow .. firstRow + rows of the windows' gradients to the padded images. */

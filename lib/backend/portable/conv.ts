@@ -1,5 +1,13 @@
 import { ConvGeometry } from './conv-geometry';
-import { addWindows, type Block, convolveChannel, packTransposedWindows, packWindows } from './conv-windows';
+import {
+  addChannelGrad,
+  addChannelProducts,
+  addWindows,
+  type Block,
+  convolveChannel,
+  packTransposedWindows,
+  packWindows,
+} from './conv-windows';
 import {
   addPanelProduct,
   clampToPanels,
@@ -103,6 +111,11 @@ abstract class Convolution implements Task {
     return { firstImage, images, firstPixel, pixels, columns: images * pixels, endsImage };
   }
 
+  /** Few output channels, as in depthwise convolutions, would leave most of a panel empty. */
+  protected get isPacked(): boolean {
+    return this.geometry.outChannels >= PANEL;
+  }
+
   protected startGroup(_group: number): void {}
   protected abstract startBlock(group: number, block: Block): void;
   protected abstract multiply(group: number, block: Block, firstRow: number, rows: number): void;
@@ -147,11 +160,6 @@ class Forward extends Convolution {
 
   private get windows(): Float64Array {
     return this.call.workspace.scratch(2, packedLength(this.columnsPerBlock, this.geometry.windowSize));
-  }
-
-  /** Few output channels, as in depthwise convolutions, would leave most of a panel empty. */
-  private get isPacked(): boolean {
-    return this.geometry.outChannels >= PANEL;
   }
 
   protected override startGroup(group: number): void {
@@ -218,6 +226,7 @@ class InputGrad extends Convolution {
   }
 
   protected override startGroup(group: number): void {
+    if (!this.isPacked) return;
     const { outChannels: k, windowSize: rows } = this.geometry;
     clearLastPanel(this.packedWeight, rows, k);
     const offset = this.weight.offset + group * rows * k;
@@ -228,6 +237,7 @@ class InputGrad extends Convolution {
     const { geometry, g, packedGrad } = this;
     const { firstImage, firstPixel, images, pixels, columns } = block;
     if (firstPixel === 0) this.padded.fill(0, 0, images * geometry.paddedSize);
+    if (!this.isPacked) return;
     const k = geometry.outChannels;
     clearLastPanel(packedGrad, columns, k);
     for (let i = 0; i < images; i++) {
@@ -236,8 +246,9 @@ class InputGrad extends Convolution {
     }
   }
 
-  protected multiply(_group: number, block: Block, firstRow: number, rows: number): void {
+  protected multiply(group: number, block: Block, firstRow: number, rows: number): void {
     const { geometry, call } = this;
+    if (!this.isPacked) return this.addChannels(group, block, firstRow, rows);
     const columnPanels = panelsOf(block.columns);
     const used = panelsOf(rows) * PANEL * columnPanels * PANEL;
     const c = call.workspace.scratch(3, used);
@@ -246,6 +257,17 @@ class InputGrad extends Convolution {
     const endPanel = firstPanel + panelsOf(rows);
     addPanelProduct(this.packedWeight, firstPanel, endPanel, this.packedGrad, columnPanels, geometry.outChannels, c, 0);
     addWindows(this.padded, geometry, block, c, columnPanels * PANEL, firstRow, rows);
+  }
+
+  private addChannels(group: number, block: Block, firstRow: number, rows: number): void {
+    const { geometry, padded, g, weight } = this;
+    const { outChannels, windowSize, pixels } = geometry;
+    for (let i = 0; i < block.images; i++)
+      for (let o = 0; o < outChannels; o++) {
+        const from = this.resultOffset(g, block.firstImage + i, group) + o * pixels + block.firstPixel;
+        const firstWeight = weight.offset + (group * outChannels + o) * windowSize;
+        addChannelGrad(padded, geometry, i, block, g.floats, from, weight.floats, firstWeight, firstRow, rows);
+      }
   }
 
   protected override endBlock(group: number, { endsImage, images, firstImage }: Block): void {
@@ -298,6 +320,7 @@ class WeightGrad extends Convolution {
     const { geometry, g, packedGrad } = this;
     const { columns: k, images, pixels, firstImage, firstPixel } = block;
     this.padImages(this.x, group, block);
+    if (!this.isPacked) return;
     clearLastPanel(packedGrad, geometry.outChannels, k);
     for (let i = 0; i < images; i++) {
       const from = this.resultOffset(g, firstImage + i, group) + firstPixel;
@@ -306,8 +329,9 @@ class WeightGrad extends Convolution {
     packTransposedWindows(this.windows, this.padded, geometry, block);
   }
 
-  protected multiply(_group: number, block: Block, firstRow: number, rows: number): void {
+  protected multiply(group: number, block: Block, firstRow: number, rows: number): void {
     const columnPanels = panelsOf(this.geometry.windowSize);
+    if (!this.isPacked) return this.addChannels(group, block, columnPanels * PANEL);
     const firstPanel = firstRow / PANEL;
     const endPanel = firstPanel + panelsOf(rows);
     const offset = firstRow * columnPanels * PANEL;
@@ -321,6 +345,15 @@ class WeightGrad extends Convolution {
       this.sums,
       offset,
     );
+  }
+
+  private addChannels(group: number, block: Block, stride: number): void {
+    const { geometry, padded, g, sums } = this;
+    for (let i = 0; i < block.images; i++)
+      for (let o = 0; o < geometry.outChannels; o++) {
+        const from = this.resultOffset(g, block.firstImage + i, group) + o * geometry.pixels + block.firstPixel;
+        addChannelProducts(sums, o * stride, padded, geometry, i, block, g.floats, from);
+      }
   }
 
   protected override endGroup(group: number): void {

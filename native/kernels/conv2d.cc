@@ -1,0 +1,55 @@
+// Convolution, forward: the windows of an image times the weights.
+#include "conv.h"
+#include "conv_windows.h"
+
+namespace saddlepoint {
+namespace {
+
+template <typename T>
+Failure conv2d(const Call& call) {
+  const View &x = call.inputs[0], &weight = call.inputs[1], &out = call.outputs[0];
+  if (out.size == 0) return kOk;
+  if (weight.size == 0) return fillZero<T>(out), kOk;
+  const ConvShape s = convShape(call, x, weight, out);
+  WindowProduct<T> p;
+  p.images = s.images;
+  p.groups = s.groups;
+  p.channels = s.inChannels;
+  p.rows = s.outChannels;
+  p.taps = s.kernelY * s.kernelX;
+  p.y = forwardAxis(s.height, s.outHeight, s.strideY, s.paddingY, s.dilationY, s.kernelY);
+  p.x = forwardAxis(s.width, s.outWidth, s.strideX, s.paddingX, s.dilationX, s.kernelX);
+  p.source = static_cast<const T*>(x.data);
+  p.out = static_cast<T*>(out.data);
+  p.outHeight = s.outHeight;
+  p.outWidth = s.outWidth;
+  p.outY = p.outX = 0;
+  p.outStepY = p.outStepX = 1;
+
+  const ptrdiff_t depth = static_cast<ptrdiff_t>(p.channels) * p.taps;
+  const size_t weightBytes = roundUp64(static_cast<size_t>(weight.size) * sizeof(T));
+  char* shared = scratchOf<char>(call, 0, 0, weightBytes + depth * sizeof(ptrdiff_t) + 3 * p.taps * sizeof(int));
+  if (!shared) return kFailMemory;
+  T* packed = reinterpret_cast<T*>(shared);
+  ptrdiff_t* offsets = reinterpret_cast<ptrdiff_t*>(shared + weightBytes);
+  int* tapY = reinterpret_cast<int*>(offsets + depth);
+  int *tapX = tapY + p.taps, *tapAt = tapX + p.taps;
+  for (int tap = 0; tap < p.taps; ++tap) {
+    tapY[tap] = tap / s.kernelX * s.dilationY - s.paddingY;
+    tapX[tap] = tap % s.kernelX * s.dilationX - s.paddingX;
+    tapAt[tap] = tap;
+  }
+  p.weights = packed;
+  p.offsets = offsets;
+  const int rowsPerPart = windowRowsPerPart(p);
+  windowOffsets<T>(tileShape(p.y, p.x, rowsPerPart), p.channels, p.taps, tapY, tapX, offsets);
+  const Failure failure =
+      packWeights(call, p, static_cast<const T*>(weight.data), depth * p.rows, depth, p.taps, tapAt, packed);
+  return failure != kOk ? failure : multiplyWindows(call, p, rowsPerPart);
+}
+
+}  // namespace
+
+SADDLEPOINT_KERNEL(conv2d) { return call.outputs[0].dtype == kFloat64 ? conv2d<double>(call) : conv2d<float>(call); }
+
+}  // namespace saddlepoint

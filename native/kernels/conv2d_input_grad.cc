@@ -1,0 +1,102 @@
+// The gradient of a convolution with respect to its input: again windows times weights, now windows of the output's
+// gradient. With a stride, pixels whose positions have different remainders are reached by different taps: each
+// remainder is a convolution of its own, with stride 1.
+#include "conv.h"
+#include "conv_windows.h"
+
+namespace saddlepoint {
+namespace {
+
+// The pixels start, start + stride, ... of one axis. Pixel start + y * stride gets weight tap t from output y + tapOf(t).
+struct Phase {
+  int start, stride, padding, dilation, kernel;
+
+  bool reachedBy(int tap) const { return (start + padding - tap * dilation) % stride == 0; }
+  int tapOf(int tap) const { return (start + padding - tap * dilation) / stride; }
+
+  WindowAxis axis(int outputSize, int size) const {
+    WindowAxis axis = {outputSize, start < size ? (size - start - 1) / stride + 1 : 0, 1, 0, 0, 0};
+    for (int tap = 0; tap < kernel; ++tap) {
+      if (!reachedBy(tap)) continue;
+      const int at = tapOf(tap);
+      axis.firstTap = axis.taps == 0 ? at : smaller(axis.firstTap, at);
+      axis.lastTap = axis.taps == 0 ? at : larger(axis.lastTap, at);
+      ++axis.taps;
+    }
+    return axis;
+  }
+};
+
+template <typename T>
+Failure runPhase(const Call& call, const ConvShape& s, const Phase& phaseY, const Phase& phaseX, T* out) {
+  const View &g = call.inputs[0], &weight = call.inputs[1];
+  WindowProduct<T> p;
+  p.images = s.images;
+  p.groups = s.groups;
+  p.channels = s.outChannels;
+  p.rows = s.inChannels;
+  p.y = phaseY.axis(s.outHeight, s.height);
+  p.x = phaseX.axis(s.outWidth, s.width);
+  p.taps = p.y.taps * p.x.taps;
+  if (p.taps == 0 || p.y.windows == 0 || p.x.windows == 0) return kOk;
+  p.source = static_cast<const T*>(g.data);
+  p.out = out;
+  p.outHeight = s.height;
+  p.outWidth = s.width;
+  p.outY = phaseY.start;
+  p.outX = phaseX.start;
+  p.outStepY = phaseY.stride;
+  p.outStepX = phaseX.stride;
+
+  const ptrdiff_t depth = static_cast<ptrdiff_t>(p.channels) * p.taps;
+  const size_t weightBytes = roundUp64(static_cast<size_t>(depth) * p.rows * p.groups * sizeof(T));
+  char* shared = scratchOf<char>(call, 0, 0, weightBytes + depth * sizeof(ptrdiff_t) + 3 * p.taps * sizeof(int));
+  if (!shared) return kFailMemory;
+  T* packed = reinterpret_cast<T*>(shared);
+  ptrdiff_t* offsets = reinterpret_cast<ptrdiff_t*>(shared + weightBytes);
+  int* tapY = reinterpret_cast<int*>(offsets + depth);
+  int *tapX = tapY + p.taps, *tapAt = tapX + p.taps;
+  int found = 0;
+  for (int y = 0; y < s.kernelY; ++y) {
+    for (int x = 0; x < s.kernelX; ++x) {
+      if (!phaseY.reachedBy(y) || !phaseX.reachedBy(x)) continue;
+      tapY[found] = phaseY.tapOf(y);
+      tapX[found] = phaseX.tapOf(x);
+      tapAt[found++] = y * s.kernelX + x;
+    }
+  }
+  p.weights = packed;
+  p.offsets = offsets;
+  const int rowsPerPart = windowRowsPerPart(p);
+  windowOffsets<T>(tileShape(p.y, p.x, rowsPerPart), p.channels, p.taps, tapY, tapX, offsets);
+  const ptrdiff_t taps = static_cast<ptrdiff_t>(s.kernelY) * s.kernelX;
+  const Failure failure = packWeights(call, p, static_cast<const T*>(weight.data), taps * p.rows * p.channels, taps,
+                                      taps * p.rows, tapAt, packed);
+  return failure != kOk ? failure : multiplyWindows(call, p, rowsPerPart);
+}
+
+template <typename T>
+Failure conv2dInputGrad(const Call& call) {
+  const View &g = call.inputs[0], &weight = call.inputs[1], &out = call.outputs[0];
+  if (out.size == 0) return kOk;
+  const ConvShape s = convShape(call, out, weight, g);
+  // Pixels that no window reaches stay zero.
+  if (s.strideY > 1 || s.strideX > 1 || g.size == 0 || weight.size == 0) fillZero<T>(out);
+  if (g.size == 0 || weight.size == 0) return kOk;
+  for (int y = 0; y < smaller(s.strideY, s.height); ++y) {
+    for (int x = 0; x < smaller(s.strideX, s.width); ++x) {
+      const Failure failure = runPhase(call, s, {y, s.strideY, s.paddingY, s.dilationY, s.kernelY},
+                                       {x, s.strideX, s.paddingX, s.dilationX, s.kernelX}, static_cast<T*>(out.data));
+      if (failure != kOk) return failure;
+    }
+  }
+  return kOk;
+}
+
+}  // namespace
+
+SADDLEPOINT_KERNEL(conv2dInputGrad) {
+  return call.outputs[0].dtype == kFloat64 ? conv2dInputGrad<double>(call) : conv2dInputGrad<float>(call);
+}
+
+}  // namespace saddlepoint

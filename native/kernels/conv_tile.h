@@ -1,0 +1,154 @@
+// Windows of an image. A tile is a padded copy of the part of an image that some rows of windows look at, small enough
+// for the L2 cache. Its columns are sorted by their remainder modulo the stride, so that for every tap, the elements
+// that consecutive windows want lie next to each other whatever the stride, padding and dilation.
+#pragma once
+#include "gemm.h"
+
+namespace saddlepoint {
+namespace {
+
+// One axis: window y looks at the elements y * step + tap[t], tap ascending or not, which may lie outside of the image.
+struct WindowAxis {
+  int size;     // of the image
+  int windows;  // how many
+  int step;
+  int taps;
+  int firstTap, lastTap;  // the least and the greatest
+};
+
+struct TileShape {
+  WindowAxis y, x;
+  int phases;           // column remainders kept
+  ptrdiff_t phasePitch; // elements of one remainder in a row
+  ptrdiff_t rowPitch, planePitch;
+
+  // Where tap (tapY, tapX) of window (0, 0) of the tile lies in a plane; the window at (y, x) is at
+  // y * y.step * rowPitch + x behind that.
+  ptrdiff_t offset(int tapY, int tapX) const {
+    const int column = tapX - x.firstTap;
+    return (tapY - y.firstTap) * rowPitch + column % x.step * phasePitch + column / x.step;
+  }
+};
+
+inline ptrdiff_t tileRows(const WindowAxis& y, int windowRows) {
+  return static_cast<ptrdiff_t>(windowRows - 1) * y.step + y.lastTap - y.firstTap + 1;
+}
+
+inline TileShape tileShape(const WindowAxis& y, const WindowAxis& x, int windowRows) {
+  TileShape tile;
+  tile.y = y;
+  tile.x = x;
+  tile.phases = smaller(x.step, x.lastTap - x.firstTap + 1);
+  tile.phasePitch = x.windows + (x.lastTap - x.firstTap) / x.step;
+  tile.rowPitch = tile.phases * tile.phasePitch;
+  tile.planePitch = tile.rowPitch * tileRows(y, windowRows);
+  return tile;
+}
+
+template <typename T>
+void fillWith(T* out, ptrdiff_t count, T value) {
+  for (ptrdiff_t i = 0; i < count; ++i) out[i] = value;
+}
+
+template <typename T>
+void copyElements(T* out, const T* from, ptrdiff_t count) {
+  constexpr int lanes = Vec<T>::lanes;
+  ptrdiff_t i = 0;
+  for (; i + lanes <= count; i += lanes) Vec<T>::load(from + i).store(out + i);
+  if (i < count) Vec<T>::loadPartial(from + i, static_cast<int>(count - i)).storePartial(out + i, static_cast<int>(count - i));
+}
+
+template <typename T, int... lane>
+SADDLEPOINT_INLINE Vec<T> evenLanes(Vec<T> a, Vec<T> b, Lanes<lane...>) {
+  a.v = __builtin_shufflevector(a.v, b.v, (2 * lane)...);
+  return a;
+}
+
+// out[i] = from[i * step]
+template <typename T>
+void copyStrided(T* out, const T* from, ptrdiff_t step, ptrdiff_t count) {
+  using V = Vec<T>;
+  using Every = typename LanesOf<V::lanes>::type;
+  ptrdiff_t i = 0;
+  if (step == 2) {
+    for (; i + V::lanes < count; i += V::lanes) {
+      evenLanes(V::load(from + 2 * i), V::load(from + 2 * i + V::lanes), Every()).store(out + i);
+    }
+    const int left = static_cast<int>(count - i), wanted = 2 * left - 1;  // nothing behind the last one is read
+    if (left <= 0) return;
+    const V low = V::loadPartial(from + 2 * i, smaller<int>(wanted, V::lanes));
+    const V high = wanted > V::lanes ? V::loadPartial(from + 2 * i + V::lanes, wanted - V::lanes) : V::zero();
+    evenLanes(low, high, Every()).storePartial(out + i, left);
+    return;
+  }
+  for (; i < count; ++i) out[i] = from[i * step];
+}
+
+// The part of a plane that the windows of rows [y0, y0 + windowRows) look at; `outside` where that is not in the image.
+template <typename T>
+void copyTilePlane(const TileShape& tile, const T* plane, int y0, int windowRows, T outside, T* out) {
+  const int step = tile.x.step, width = tile.x.size;
+  const ptrdiff_t rows = tileRows(tile.y, windowRows);
+  for (ptrdiff_t row = 0; row < rows; ++row, out += tile.rowPitch) {
+    const ptrdiff_t y = static_cast<ptrdiff_t>(y0) * tile.y.step + tile.y.firstTap + row;
+    if (y < 0 || y >= tile.y.size) {
+      fillWith(out, tile.rowPitch, outside);
+      continue;
+    }
+    const T* from = plane + y * width;
+    for (int phase = 0; phase < tile.phases; ++phase) {
+      T* to = out + phase * tile.phasePitch;
+      const ptrdiff_t start = tile.x.firstTap + phase;  // image column of element 0; may be negative
+      const ptrdiff_t first = start >= 0 ? 0 : smaller<ptrdiff_t>(ceilDivide(-start, step), tile.phasePitch);
+      const ptrdiff_t inside = width > start ? ceilDivide(width - start, step) : 0;
+      const ptrdiff_t end = larger(first, smaller(inside, tile.phasePitch));
+      fillWith(to, first, outside);
+      if (step == 1) {
+        copyElements(to + first, from + start + first, end - first);
+      } else {
+        copyStrided(to + first, from + start + first * step, step, end - first);
+      }
+      fillWith(to + end, tile.phasePitch - end, outside);
+    }
+  }
+}
+
+// A run of consecutive windows of one row, as part of a panel of windows.
+struct WindowRun {
+  ptrdiff_t offset;  // of its first window, see TileShape
+  int at, count;     // position in the panel
+};
+
+// Cuts windows [first, first + count), numbered row by row, into runs; returns how many. `images` of `windowRows` rows
+// each may follow each other in the tile.
+inline int windowRuns(const TileShape& tile, int windowRows, ptrdiff_t imagePitch, ptrdiff_t first, int count, WindowRun* runs) {
+  const int width = tile.x.windows;
+  const ptrdiff_t perImage = static_cast<ptrdiff_t>(windowRows) * width;
+  int found = 0;
+  for (int at = 0; at < count; ++found) {
+    const ptrdiff_t window = first + at, inImage = window % perImage;
+    const int x = static_cast<int>(inImage % width);
+    const int run = smaller(width - x, count - at);
+    runs[found] = {window / perImage * imagePitch + inImage / width * tile.y.step * tile.rowPitch + x, at, run};
+    at += run;
+  }
+  return found;
+}
+
+// out[k * pitch + i] = window i at tap k, where `tile` + taps[k] is tap k of window (0, 0). Copies whole vectors: up to a
+// vector behind the tile is read, and up to a vector behind each row of `out` written, before that row is.
+template <typename T>
+void gatherWindows(const T* tile, const ptrdiff_t* taps, int depth, const WindowRun* runs, int runCount, ptrdiff_t pitch, T* out) {
+  using V = Vec<T>;
+  for (int k = 0; k < depth; ++k, out += pitch) {
+    const T* from = tile + taps[k];
+    for (int r = 0; r < runCount; ++r) {
+      const T* source = from + runs[r].offset;
+      T* to = out + runs[r].at;
+      for (int i = 0; i < runs[r].count; i += V::lanes) V::load(source + i).store(to + i);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace saddlepoint

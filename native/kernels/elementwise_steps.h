@@ -1,0 +1,433 @@
+// One loop for each step of the elementwise byte code and each dtype it takes.
+#pragma once
+#include "../simd/vec.h"
+#include "kernel.h"
+#include "scalar.h"
+#include "vector_math.h"
+
+namespace saddlepoint {
+namespace {
+
+// destination[i] = step(a[i], b[i], c[i]) for i < n. The destination may be an operand, if its elements are no wider.
+using Step = void (*)(void* destination, const void* a, const void* b, const void* c, int n);
+
+template <typename T, typename Op>
+void unaryVectors(void* destination, const void* a, const void*, const void*, int n) {
+  using V = Vec<T>;
+  T* out = static_cast<T*>(destination);
+  const T* x = static_cast<const T*>(a);
+  int i = 0;
+  for (; i + V::lanes <= n; i += V::lanes) Op::apply(V::load(x + i)).store(out + i);
+  if (i < n) Op::apply(V::loadPartial(x + i, n - i)).storePartial(out + i, n - i);
+}
+
+template <typename T, typename Op>
+void binaryVectors(void* destination, const void* a, const void* b, const void*, int n) {
+  using V = Vec<T>;
+  T* out = static_cast<T*>(destination);
+  const T* x = static_cast<const T*>(a);
+  const T* y = static_cast<const T*>(b);
+  int i = 0;
+  for (; i + V::lanes <= n; i += V::lanes) Op::apply(V::load(x + i), V::load(y + i)).store(out + i);
+  if (i < n) Op::apply(V::loadPartial(x + i, n - i), V::loadPartial(y + i, n - i)).storePartial(out + i, n - i);
+}
+
+// Loops over scalars carry no dependence even where the destination is an operand, which the compiler cannot know.
+template <typename Out, typename In, typename Op>
+void unaryScalars(void* destination, const void* a, const void*, const void*, int n) {
+  Out* out = static_cast<Out*>(destination);
+  const In* x = static_cast<const In*>(a);
+#pragma GCC ivdep
+  for (int i = 0; i < n; i++) out[i] = Op::apply(x[i]);
+}
+
+template <typename Out, typename In, typename Op>
+void binaryScalars(void* destination, const void* a, const void* b, const void*, int n) {
+  Out* out = static_cast<Out*>(destination);
+  const In* x = static_cast<const In*>(a);
+  const In* y = static_cast<const In*>(b);
+#pragma GCC ivdep
+  for (int i = 0; i < n; i++) out[i] = Op::apply(x[i], y[i]);
+}
+
+template <typename T>
+void whereScalars(void* destination, const void* a, const void* b, const void* c, int n) {
+  T* out = static_cast<T*>(destination);
+  const uint8_t* condition = static_cast<const uint8_t*>(a);
+  const T* x = static_cast<const T*>(b);
+  const T* y = static_cast<const T*>(c);
+#pragma GCC ivdep
+  for (int i = 0; i < n; i++) {
+    const T yes = x[i], no = y[i];
+    out[i] = condition[i] ? yes : no;
+  }
+}
+
+template <typename T>
+void copyScalars(void* destination, const void* a, const void*, const void*, int n) {
+  __builtin_memmove(destination, a, static_cast<size_t>(n) * sizeof(T));
+}
+
+#define SADDLEPOINT_UNARY_VECTOR(name, expression) \
+  struct name {                                    \
+    template <typename V>                          \
+    static SADDLEPOINT_INLINE V apply(V x) {       \
+      return expression;                           \
+    }                                              \
+  };
+#define SADDLEPOINT_BINARY_VECTOR(name, expression) \
+  struct name {                                     \
+    template <typename V>                           \
+    static SADDLEPOINT_INLINE V apply(V x, V y) {   \
+      return expression;                            \
+    }                                               \
+  };
+
+SADDLEPOINT_BINARY_VECTOR(Add, x + y)
+SADDLEPOINT_BINARY_VECTOR(Sub, x - y)
+SADDLEPOINT_BINARY_VECTOR(Mul, x* y)
+SADDLEPOINT_BINARY_VECTOR(Div, x / y)
+SADDLEPOINT_BINARY_VECTOR(Maximum, maximum(x, y))
+SADDLEPOINT_BINARY_VECTOR(Minimum, minimum(x, y))
+SADDLEPOINT_UNARY_VECTOR(Neg, -x)
+SADDLEPOINT_UNARY_VECTOR(Abs, abs(x))
+SADDLEPOINT_UNARY_VECTOR(Exp, exp(x))
+SADDLEPOINT_UNARY_VECTOR(Expm1, expm1(x))
+SADDLEPOINT_UNARY_VECTOR(Log, log(x))
+SADDLEPOINT_UNARY_VECTOR(Log1p, log1p(x))
+SADDLEPOINT_UNARY_VECTOR(Sqrt, sqrt(x))
+SADDLEPOINT_UNARY_VECTOR(Rsqrt, V::broadcast(1) / sqrt(x))
+SADDLEPOINT_UNARY_VECTOR(Sin, sin(x))
+SADDLEPOINT_UNARY_VECTOR(Cos, cos(x))
+SADDLEPOINT_UNARY_VECTOR(Tanh, tanh(x))
+SADDLEPOINT_UNARY_VECTOR(Sigmoid, sigmoid(x))
+SADDLEPOINT_UNARY_VECTOR(Softplus, softplus(x))
+SADDLEPOINT_UNARY_VECTOR(Erf, erf(x))
+SADDLEPOINT_UNARY_VECTOR(Floor, floor(x))
+SADDLEPOINT_UNARY_VECTOR(Ceil, ceil(x))
+SADDLEPOINT_UNARY_VECTOR(Round, roundEven(x))
+SADDLEPOINT_UNARY_VECTOR(Trunc, trunc(x))
+SADDLEPOINT_UNARY_VECTOR(Relu, max(V::zero(), x))
+// 0 - x instead of -x, so that x = 0 gives 0.
+SADDLEPOINT_UNARY_VECTOR(Sign, select(gt(x, V::zero()), V::broadcast(1),
+                                      select(lt(x, V::zero()), V::broadcast(-1), select(isNan(x), x, V::zero()))))
+
+#undef SADDLEPOINT_UNARY_VECTOR
+#undef SADDLEPOINT_BINARY_VECTOR
+
+struct IntegerAdd {
+  static SADDLEPOINT_INLINE int32_t apply(int32_t x, int32_t y) {
+    return static_cast<int32_t>(static_cast<uint32_t>(x) + static_cast<uint32_t>(y));
+  }
+};
+struct IntegerSub {
+  static SADDLEPOINT_INLINE int32_t apply(int32_t x, int32_t y) {
+    return static_cast<int32_t>(static_cast<uint32_t>(x) - static_cast<uint32_t>(y));
+  }
+};
+struct IntegerMul {
+  static SADDLEPOINT_INLINE int32_t apply(int32_t x, int32_t y) {
+    return static_cast<int32_t>(static_cast<uint32_t>(x) * static_cast<uint32_t>(y));
+  }
+};
+struct IntegerNeg {
+  static SADDLEPOINT_INLINE int32_t apply(int32_t x) { return static_cast<int32_t>(0u - static_cast<uint32_t>(x)); }
+};
+struct IntegerAbs {
+  static SADDLEPOINT_INLINE int32_t apply(int32_t x) { return x < 0 ? IntegerNeg::apply(x) : x; }
+};
+struct IntegerSign {
+  static SADDLEPOINT_INLINE int32_t apply(int32_t x) { return (x > 0) - (x < 0); }
+};
+struct IntegerMaximum {
+  static SADDLEPOINT_INLINE int32_t apply(int32_t x, int32_t y) { return x > y ? x : y; }
+};
+struct IntegerMinimum {
+  static SADDLEPOINT_INLINE int32_t apply(int32_t x, int32_t y) { return x < y ? x : y; }
+};
+
+struct Eq {
+  template <typename T>
+  static SADDLEPOINT_INLINE uint8_t apply(T x, T y) {
+    return x == y;
+  }
+};
+struct Ne {
+  template <typename T>
+  static SADDLEPOINT_INLINE uint8_t apply(T x, T y) {
+    return x != y;
+  }
+};
+struct Lt {
+  template <typename T>
+  static SADDLEPOINT_INLINE uint8_t apply(T x, T y) {
+    return x < y;
+  }
+};
+struct Le {
+  template <typename T>
+  static SADDLEPOINT_INLINE uint8_t apply(T x, T y) {
+    return x <= y;
+  }
+};
+struct Gt {
+  template <typename T>
+  static SADDLEPOINT_INLINE uint8_t apply(T x, T y) {
+    return x > y;
+  }
+};
+struct Ge {
+  template <typename T>
+  static SADDLEPOINT_INLINE uint8_t apply(T x, T y) {
+    return x >= y;
+  }
+};
+struct LogicalAnd {
+  static SADDLEPOINT_INLINE uint8_t apply(uint8_t x, uint8_t y) { return x & y; }
+};
+struct LogicalOr {
+  static SADDLEPOINT_INLINE uint8_t apply(uint8_t x, uint8_t y) { return x | y; }
+};
+struct LogicalNot {
+  static SADDLEPOINT_INLINE uint8_t apply(uint8_t x) { return x ^ 1; }
+};
+struct Pow {
+  static SADDLEPOINT_INLINE float apply(float x, float y) { return __builtin_powf(x, y); }
+  static SADDLEPOINT_INLINE double apply(double x, double y) { return __builtin_pow(x, y); }
+};
+
+template <typename Out>
+struct Cast {
+  template <typename In>
+  static SADDLEPOINT_INLINE Out apply(In x) {
+    return static_cast<Out>(x);
+  }
+};
+struct CastBool {
+  template <typename In>
+  static SADDLEPOINT_INLINE uint8_t apply(In x) {
+    return x != 0;
+  }
+};
+template <typename T>
+Step stepOfFloats(Opcode opcode) {
+  switch (opcode) {
+    case op_castFloat32:
+      return sizeof(T) == 4 ? copyScalars<T> : unaryScalars<float, T, Cast<float>>;
+    case op_castFloat64:
+      return sizeof(T) == 8 ? copyScalars<T> : unaryScalars<double, T, Cast<double>>;
+    case op_castInt32:
+      return unaryScalars<int32_t, T, SaturateInt32>;
+    case op_castInt64:
+      return unaryScalars<int64_t, T, SaturateInt64>;
+    case op_castBool:
+      return unaryScalars<uint8_t, T, CastBool>;
+    case op_add:
+      return binaryVectors<T, Add>;
+    case op_sub:
+      return binaryVectors<T, Sub>;
+    case op_mul:
+      return binaryVectors<T, Mul>;
+    case op_div:
+      return binaryVectors<T, Div>;
+    case op_neg:
+      return unaryVectors<T, Neg>;
+    case op_abs:
+      return unaryVectors<T, Abs>;
+    case op_sign:
+      return unaryVectors<T, Sign>;
+    case op_maximum:
+      return binaryVectors<T, Maximum>;
+    case op_minimum:
+      return binaryVectors<T, Minimum>;
+    case op_eq:
+      return binaryScalars<uint8_t, T, Eq>;
+    case op_ne:
+      return binaryScalars<uint8_t, T, Ne>;
+    case op_lt:
+      return binaryScalars<uint8_t, T, Lt>;
+    case op_le:
+      return binaryScalars<uint8_t, T, Le>;
+    case op_gt:
+      return binaryScalars<uint8_t, T, Gt>;
+    case op_ge:
+      return binaryScalars<uint8_t, T, Ge>;
+    case op_pow:
+      return binaryScalars<T, T, Pow>;
+    case op_exp:
+      return unaryVectors<T, Exp>;
+    case op_expm1:
+      return unaryVectors<T, Expm1>;
+    case op_log:
+      return unaryVectors<T, Log>;
+    case op_log1p:
+      return unaryVectors<T, Log1p>;
+    case op_sqrt:
+      return unaryVectors<T, Sqrt>;
+    case op_rsqrt:
+      return unaryVectors<T, Rsqrt>;
+    case op_sin:
+      return unaryVectors<T, Sin>;
+    case op_cos:
+      return unaryVectors<T, Cos>;
+    case op_tanh:
+      return unaryVectors<T, Tanh>;
+    case op_sigmoid:
+      return unaryVectors<T, Sigmoid>;
+    case op_softplus:
+      return unaryVectors<T, Softplus>;
+    case op_erf:
+      return unaryVectors<T, Erf>;
+    case op_floor:
+      return unaryVectors<T, Floor>;
+    case op_ceil:
+      return unaryVectors<T, Ceil>;
+    case op_round:
+      return unaryVectors<T, Round>;
+    case op_trunc:
+      return unaryVectors<T, Trunc>;
+    case op_relu:
+      return unaryVectors<T, Relu>;
+    default:
+      return nullptr;
+  }
+}
+
+template <typename T>
+Step comparisonOf(Opcode opcode) {
+  switch (opcode) {
+    case op_eq:
+      return binaryScalars<uint8_t, T, Eq>;
+    case op_ne:
+      return binaryScalars<uint8_t, T, Ne>;
+    case op_lt:
+      return binaryScalars<uint8_t, T, Lt>;
+    case op_le:
+      return binaryScalars<uint8_t, T, Le>;
+    case op_gt:
+      return binaryScalars<uint8_t, T, Gt>;
+    case op_ge:
+      return binaryScalars<uint8_t, T, Ge>;
+    default:
+      return nullptr;
+  }
+}
+
+template <typename T>
+Step castOf(Opcode opcode) {
+  switch (opcode) {
+    case op_castFloat32:
+      return unaryScalars<float, T, Cast<float>>;
+    case op_castFloat64:
+      return unaryScalars<double, T, Cast<double>>;
+    case op_castInt32:
+      return unaryScalars<int32_t, T, Cast<int32_t>>;
+    case op_castInt64:
+      return unaryScalars<int64_t, T, Cast<int64_t>>;
+    case op_castBool:
+      return unaryScalars<uint8_t, T, CastBool>;
+    default:
+      return nullptr;
+  }
+}
+
+Step stepOfInt32(Opcode opcode) {
+  switch (opcode) {
+    case op_add:
+      return binaryScalars<int32_t, int32_t, IntegerAdd>;
+    case op_sub:
+      return binaryScalars<int32_t, int32_t, IntegerSub>;
+    case op_mul:
+      return binaryScalars<int32_t, int32_t, IntegerMul>;
+    case op_neg:
+      return unaryScalars<int32_t, int32_t, IntegerNeg>;
+    case op_abs:
+      return unaryScalars<int32_t, int32_t, IntegerAbs>;
+    case op_sign:
+      return unaryScalars<int32_t, int32_t, IntegerSign>;
+    case op_maximum:
+      return binaryScalars<int32_t, int32_t, IntegerMaximum>;
+    case op_minimum:
+      return binaryScalars<int32_t, int32_t, IntegerMinimum>;
+    default:
+      break;
+  }
+  const Step comparison = comparisonOf<int32_t>(opcode);
+  return comparison ? comparison : castOf<int32_t>(opcode);
+}
+
+Step stepOfBool(Opcode opcode) {
+  switch (opcode) {
+    case op_logicalAnd:
+      return binaryScalars<uint8_t, uint8_t, LogicalAnd>;
+    case op_logicalOr:
+      return binaryScalars<uint8_t, uint8_t, LogicalOr>;
+    case op_logicalNot:
+      return unaryScalars<uint8_t, uint8_t, LogicalNot>;
+    default:
+      break;
+  }
+  const Step comparison = comparisonOf<uint8_t>(opcode);
+  return comparison ? comparison : castOf<uint8_t>(opcode);
+}
+
+Step stepOfSize(Opcode opcode, int bytes) {
+  if (opcode == op_copy)
+    return bytes == 1 ? copyScalars<uint8_t> : bytes == 4 ? copyScalars<int32_t> : copyScalars<int64_t>;
+  return bytes == 1 ? whereScalars<uint8_t> : bytes == 4 ? whereScalars<int32_t> : whereScalars<int64_t>;
+}
+
+// Null where elementwise.ts does not have the combination.
+Step stepOf(Opcode opcode, DType dtype) {
+  if (opcode == op_copy || opcode == op_where) return stepOfSize(opcode, dtypeBytes[dtype]);
+  switch (dtype) {
+    case kFloat32:
+      return stepOfFloats<float>(opcode);
+    case kFloat64:
+      return stepOfFloats<double>(opcode);
+    case kInt32:
+      return stepOfInt32(opcode);
+    case kBool:
+      return stepOfBool(opcode);
+    case kInt64:
+      return castOf<int64_t>(opcode);
+    default:
+      return nullptr;
+  }
+}
+
+DType resultDType(Opcode opcode, DType dtype) {
+  switch (opcode) {
+    case op_castFloat32:
+      return kFloat32;
+    case op_castFloat64:
+      return kFloat64;
+    case op_castInt32:
+      return kInt32;
+    case op_castInt64:
+      return kInt64;
+    case op_castBool:
+      return kBool;
+    case op_eq:
+    case op_ne:
+    case op_lt:
+    case op_le:
+    case op_gt:
+    case op_ge:
+      return kBool;
+    default:
+      return dtype;
+  }
+}
+
+// About how many picoseconds a step takes for an element, to decide what is worth splitting.
+int stepCost(Opcode opcode, DType dtype) {
+  if (opcode == op_pow) return 8000;
+  if (opcode == op_sin || opcode == op_cos || opcode == op_erf) return dtype == kFloat64 ? 12000 : 800;
+  const bool function = opcode >= op_exp && opcode <= op_softplus && opcode != op_sqrt && opcode != op_rsqrt;
+  if (function) return dtype == kFloat64 ? 2000 : 500;
+  return dtypeBytes[dtype] >= 8 ? 100 : 50;
+}
+
+}  // namespace
+}  // namespace saddlepoint

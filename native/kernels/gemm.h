@@ -1,0 +1,105 @@
+// C = A B for one block of C on one thread. Where A and B come from is up to the caller: matrices with any strides
+// (matmul.cc), weights packed once, or windows of an image (conv2d.cc).
+#pragma once
+#include "gemm_micro.h"
+#include "gemm_pack.h"
+#include "parallel.h"
+
+namespace saddlepoint {
+namespace {
+
+// The contraction runs in blocks of this many steps on every instruction set: part of the order of summation.
+enum { kDepthBlock = 256 };
+
+// How C is cut into micro-kernel blocks: rows in equal panels as far as they go, then columns by what is left.
+struct Tiling {
+  int rows;     // of a panel; the last may have fewer
+  int panels;
+  int vectors;  // of a full column panel
+};
+
+inline Tiling tilingFor(int rows, ptrdiff_t columns, int lanes) {
+  Tiling tiling;
+  tiling.vectors = rows == 1 ? kLongVectors : columns <= lanes ? 1 : kWideVectors;
+  const int most = rows == 1 ? 1 : columns <= lanes ? kNarrowRows : kWideRows;
+  tiling.panels = static_cast<int>(ceilDivide(rows, most));
+  tiling.rows = rows == 0 ? 1 : static_cast<int>(ceilDivide(rows, tiling.panels));
+  return tiling;
+}
+
+inline int columnVectors(const Tiling& tiling, ptrdiff_t left, int lanes) {
+  if (tiling.vectors == kLongVectors && left >= kLongVectors * lanes) return kLongVectors;
+  return left <= lanes || tiling.vectors == 1 ? 1 : kWideVectors;
+}
+
+// All rows of A for one block of the contraction, in panels of `tiling.rows` rows.
+template <typename T>
+struct PackedRows {
+  const T* data;
+
+  MicroKernel<T> kernel(int rows, int vectors) const { return microKernelFor<T, true>(rows, vectors); }
+  const T* from(ptrdiff_t row, int steps) const { return data + row * steps; }
+  static constexpr ptrdiff_t row = 0, depth = 0;
+};
+
+// The same, either in panels or where they lie.
+template <typename T>
+struct RowBlock {
+  const T* data;
+  ptrdiff_t row, depth;
+  bool packed;
+
+  MicroKernel<T> kernel(int rows, int vectors) const {
+    return packed ? microKernelFor<T, true>(rows, vectors) : microKernelFor<T, false>(rows, vectors);
+  }
+  const T* from(ptrdiff_t i, int steps) const { return data + i * (packed ? steps : row); }
+};
+
+// One column panel of B for one block of the contraction: row k at data + k * row, full vectors.
+template <typename T>
+struct ColumnPanel {
+  const T* data;
+  ptrdiff_t row;
+};
+
+// Packs rows [0, rows) of A, k in [0, depth), into panels one behind the other.
+template <typename T>
+void packRows(T* out, const Tiling& tiling, int rows, int depth, const T* a, ptrdiff_t aRow, ptrdiff_t aDepth) {
+  for (int i = 0; i < rows; i += tiling.rows) {
+    const int count = smaller(tiling.rows, rows - i);
+    packPanel(out + static_cast<ptrdiff_t>(i) * depth, count, count, depth, a + i * aRow, aRow, aDepth);
+  }
+}
+
+// rowBlock(k0, depth) -> PackedRows or RowBlock; columnPanel(k0, depth, column, columns, width) -> ColumnPanel.
+// c = A B, or c += A B. An empty contraction gives zeros.
+template <typename T, typename RowSource, typename ColumnSource>
+void multiplyBlock(const Tiling& tiling, int rows, ptrdiff_t columns, int depth, RowSource&& rowBlock,
+                   ColumnSource&& columnPanel, T* c, ptrdiff_t cRow, bool add) {
+  constexpr int lanes = Vec<T>::lanes;
+  if (depth == 0 && !add) {
+    for (int i = 0; i < rows; ++i) {
+      for (ptrdiff_t j = 0; j < columns; ++j) c[i * cRow + j] = 0;
+    }
+  }
+  for (int k0 = 0; k0 < depth; k0 += kDepthBlock) {
+    const int steps = smaller<int>(kDepthBlock, depth - k0);
+    const auto a = rowBlock(k0, steps);
+    for (ptrdiff_t j = 0; j < columns;) {
+      const int vectors = columnVectors(tiling, columns - j, lanes);
+      const int width = vectors * lanes;
+      const int count = static_cast<int>(smaller<ptrdiff_t>(width, columns - j));
+      const ColumnPanel<T> b = columnPanel(k0, steps, j, count, width);
+      const MicroKernel<T> kernel = a.kernel(tiling.rows, vectors);
+      for (int i = 0; i < rows; i += tiling.rows) {
+        const int height = smaller(tiling.rows, rows - i);
+        const MicroKernel<T> run = height == tiling.rows ? kernel : a.kernel(height, vectors);
+        run(steps, a.from(i, steps), a.row, a.depth, b.data, b.row, c + i * cRow + j, cRow, count, add || k0 > 0);
+      }
+      j += count;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace saddlepoint

@@ -1,0 +1,96 @@
+// The innermost loop of every matrix product: a block of C of `rows` rows and `vectors` vectors of columns, held in
+// registers while the contraction runs. Each element is one chain of fused multiply-adds with ascending k, whatever the
+// block size, so neither the tiling nor the instruction set (as long as it has FMA) changes a bit of the result.
+#pragma once
+#include "../simd/vec.h"
+
+namespace saddlepoint {
+namespace {
+
+// depth: length of the contraction. a: element (i, k) at a[i * aRow + k * aDepth]; kernels on packed panels ignore both
+// strides. b: row k at b + k * bRow, `vectors` full vectors. c: `columns` of each row are written, or added to.
+template <typename T>
+using MicroKernel = void (*)(int depth, const T* a, ptrdiff_t aRow, ptrdiff_t aDepth, const T* b, ptrdiff_t bRow, T* c,
+                             ptrdiff_t cRow, int columns, bool add);
+
+template <typename T, int rows, int vectors, bool packed>
+void microKernel(int depth, const T* a, ptrdiff_t aRow, ptrdiff_t aDepth, const T* b, ptrdiff_t bRow, T* c,
+                 ptrdiff_t cRow, int columns, bool add) {
+  using V = Vec<T>;
+  V sums[rows][vectors];
+#pragma GCC unroll 32
+  for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) sums[i][v] = V::zero();
+  }
+  if (depth >= 64) {  // by then they have arrived
+    for (int i = 0; i < rows; ++i) {
+      for (int v = 0; v < vectors; v += 64 / sizeof(V) > 1 ? 64 / sizeof(V) : 1) prefetchWrite(c + i * cRow + v * V::lanes);
+    }
+  }
+  for (int k = 0; k < depth; ++k) {
+    V columnsOfB[vectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) columnsOfB[v] = V::load(b + v * V::lanes);
+#pragma GCC unroll 32
+    for (int i = 0; i < rows; ++i) {
+      const V element = V::broadcast(packed ? a[i] : a[i * aRow]);
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; ++v) sums[i][v] = fma(element, columnsOfB[v], sums[i][v]);
+    }
+    a += packed ? rows : aDepth;
+    b += bRow;
+  }
+  if (columns == vectors * V::lanes) {
+#pragma GCC unroll 32
+    for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; ++v) {
+        T* target = c + i * cRow + v * V::lanes;
+        (add ? V::load(target) + sums[i][v] : sums[i][v]).store(target);
+      }
+    }
+    return;
+  }
+#pragma GCC unroll 32
+  for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) {
+      T* target = c + i * cRow + v * V::lanes;
+      const int left = columns - v * V::lanes;
+      const int count = left < 0 ? 0 : left < V::lanes ? left : V::lanes;
+      (add ? V::loadPartial(target, count) + sums[i][v] : sums[i][v]).storePartial(target, count);
+    }
+  }
+}
+
+// Three block shapes: wide for most products, narrow where few columns are left, long for a single row.
+#if defined(__AVX512F__)
+enum { kWideRows = 14, kWideVectors = 2, kNarrowRows = 28 };
+#elif defined(__AVX2__)
+enum { kWideRows = 6, kWideVectors = 2, kNarrowRows = 12 };
+#elif defined(__aarch64__)
+enum { kWideRows = 8, kWideVectors = 3, kNarrowRows = 24 };
+#else
+enum { kWideRows = 4, kWideVectors = 2, kNarrowRows = 12 };
+#endif
+enum { kLongVectors = 8 };
+
+template <typename T, int vectors, bool packed, int rows>
+MicroKernel<T> microKernelOfRows(int wanted) {
+  if constexpr (rows == 1) {
+    return microKernel<T, 1, vectors, packed>;
+  } else {
+    return wanted == rows ? microKernel<T, rows, vectors, packed> : microKernelOfRows<T, vectors, packed, rows - 1>(wanted);
+  }
+}
+
+template <typename T, bool packed>
+MicroKernel<T> microKernelFor(int rows, int vectors) {
+  if (vectors == kLongVectors) return microKernel<T, 1, kLongVectors, packed>;
+  if (vectors == 1) return microKernelOfRows<T, 1, packed, kNarrowRows>(rows);
+  return microKernelOfRows<T, kWideVectors, packed, kWideRows>(rows);
+}
+
+}  // namespace
+}  // namespace saddlepoint

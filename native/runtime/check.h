@@ -1,0 +1,20 @@
+// Whether an instruction fits its kernel: what lib/graph/program/kernels.ts says of shapes, dtypes and attributes, held
+// against it once, when a program is loaded. Kernels rely on it.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "program.h"
+
+namespace saddlepoint {
+
+// One decoded instruction whose views are known to be within their buffers. False, with `problem`, if its kernel must
+// not run it. Sets `skipped`.
+bool checkInstruction(const Program& program, Instruction* instruction, std::string* problem);
+
+// For check.cc: the byte code. Inputs and outputs are known to have one shape, and outputs not to overlap each other.
+// `sameMemory[input * outputs + output]` says whether an input is the very window that an output is.
+bool checkElementwise(const View* inputs, const View* outputs, const Instruction& instruction, const double* attributes,
+                      int32_t scalars, const std::vector<bool>& sameMemory, std::string* problem);
+
+}  // namespace saddlepoint

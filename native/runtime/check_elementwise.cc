@@ -1,0 +1,219 @@
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "check.h"
+
+namespace saddlepoint {
+namespace {
+
+enum class Family { kAny, kNumeric, kComparable, kLogic, kFloating };
+
+Family familyOf(Opcode opcode) {
+  if (opcode <= op_castInt64) return Family::kAny;
+  if (opcode <= op_minimum) return Family::kNumeric;
+  if (opcode <= op_ge) return Family::kComparable;
+  if (opcode <= op_logicalNot) return Family::kLogic;
+  return Family::kFloating;
+}
+
+bool takes(Family family, DType dtype) {
+  const bool isFloat = dtype == kFloat32 || dtype == kFloat64;
+  switch (family) {
+    case Family::kAny:
+      return true;
+    case Family::kNumeric:
+      return isFloat || dtype == kInt32;
+    case Family::kComparable:
+      return dtype != kInt64;
+    case Family::kLogic:
+      return dtype == kBool;
+    case Family::kFloating:
+      return isFloat;
+  }
+  return false;
+}
+
+int operandsOf(Opcode opcode) {
+  switch (opcode) {
+    case op_where:
+      return 3;
+    case op_add:
+    case op_sub:
+    case op_mul:
+    case op_maximum:
+    case op_minimum:
+    case op_eq:
+    case op_ne:
+    case op_lt:
+    case op_le:
+    case op_gt:
+    case op_ge:
+    case op_logicalAnd:
+    case op_logicalOr:
+    case op_div:
+    case op_pow:
+      return 2;
+    default:
+      return 1;
+  }
+}
+
+DType resultOf(Opcode opcode, DType dtype) {
+  switch (opcode) {
+    case op_castFloat32:
+      return kFloat32;
+    case op_castFloat64:
+      return kFloat64;
+    case op_castInt32:
+      return kInt32;
+    case op_castBool:
+      return kBool;
+    case op_castInt64:
+      return kInt64;
+    default: {
+      const Family family = familyOf(opcode);
+      return family == Family::kComparable || family == Family::kLogic ? kBool : dtype;
+    }
+  }
+}
+
+constexpr int32_t kNothing = -1;  // no dtype: nothing was written to the register; no operand
+
+class ByteCode {
+ public:
+  ByteCode(const Instruction& instruction, const double* attributes, std::string* problem)
+      : instruction_(instruction), attributes_(attributes), problem_(problem) {}
+
+  bool check(const View* inputs, const View* outputs, int32_t programScalars, const std::vector<bool>& sameMemory) {
+    if (!counts()) return false;
+    dtypes_.assign(registers_, kNothing);
+    outputOf_.assign(registers_, kNothing);
+    for (int32_t i = 0; i < instruction_.inputCount; i++) dtypes_[i] = inputs[i].dtype;
+    if (!readScalars(programScalars) || !outputRegisters()) return false;
+    forbidden_.assign(registers_, false);
+    written_.assign(instruction_.outputCount, false);
+    for (int32_t i = 0; i < steps_; i++)
+      if (!step(i, outputs, sameMemory)) return false;
+    for (int32_t i = 0; i < instruction_.outputCount; i++)
+      if (!written_[i]) return fail("output " + std::to_string(i) + " is never written");
+    return true;
+  }
+
+ private:
+  bool fail(const std::string& what) {
+    *problem_ = what;
+    return false;
+  }
+
+  // An integer in [low, high], or false.
+  bool integer(int32_t index, int64_t low, int64_t high, int32_t* result) const {
+    const double value = attributes_[index];
+    if (!(value >= static_cast<double>(low) && value <= static_cast<double>(high)) || value != std::floor(value))
+      return false;
+    *result = static_cast<int32_t>(value);
+    return true;
+  }
+
+  bool counts() {
+    const int32_t count = instruction_.attributeCount;
+    if (count < 3) return fail("its byte code has no header");
+    // Every scalar takes two attributes, every step six and every register is written by a step, so these bounds hold
+    // for all that can be true, and no product below overflows.
+    if (!integer(0, 0, count, &scalars_) || !integer(2, 0, count, &steps_) ||
+        !integer(1, 0, int64_t{instruction_.inputCount} + count, &registers_))
+      return fail("the header of its byte code is impossible");
+    if (3 + 2 * int64_t{scalars_} + 6 * int64_t{steps_} + instruction_.outputCount != count)
+      return fail("its byte code does not have the length that its header says");
+    if (int64_t{instruction_.inputCount} + scalars_ > registers_)
+      return fail("it has fewer registers than inputs and scalars");
+    constants_ = instruction_.inputCount + scalars_;
+    return true;
+  }
+
+  bool readScalars(int32_t programScalars) {
+    for (int32_t i = 0; i < scalars_; i++) {
+      int32_t slot, dtype;
+      if (!integer(3 + 2 * i, 0, int64_t{programScalars} - 1, &slot))
+        return fail("scalar " + std::to_string(i) + " is not one of the program's");
+      if (!integer(4 + 2 * i, 0, kDTypes - 1, &dtype))
+        return fail("scalar " + std::to_string(i) + " has an unknown dtype");
+      dtypes_[instruction_.inputCount + i] = dtype;
+    }
+    return true;
+  }
+
+  bool outputRegisters() {
+    const int32_t first = 3 + 2 * scalars_ + 6 * steps_;
+    for (int32_t i = 0; i < instruction_.outputCount; i++) {
+      int32_t reg;
+      if (!integer(first + i, constants_, int64_t{registers_} - 1, &reg))
+        return fail("output " + std::to_string(i) + " is not a register that steps write");
+      if (outputOf_[reg] != kNothing) return fail("two outputs have the same register");
+      outputOf_[reg] = i;
+    }
+    return true;
+  }
+
+  bool step(int32_t index, const View* outputs, const std::vector<bool>& sameMemory) {
+    const std::string name = "step " + std::to_string(index);
+    const int32_t at = 3 + 2 * scalars_ + 6 * index;
+    int32_t opcodeId, dtypeId, destination;
+    if (!integer(at, 0, kOpcodes - 1, &opcodeId)) return fail(name + " has an unknown opcode");
+    if (!integer(at + 1, 0, kDTypes - 1, &dtypeId)) return fail(name + " has an unknown dtype");
+    if (!integer(at + 2, constants_, int64_t{registers_} - 1, &destination))
+      return fail(name + " writes a register that is not for results");
+    const Opcode opcode = static_cast<Opcode>(opcodeId);
+    const DType dtype = static_cast<DType>(dtypeId);
+    const std::string operation = name + " (" + opcodeName(opcode) + ")";
+    if (!takes(familyOf(opcode), dtype)) return fail(operation + " does not take " + dtypeName(dtype));
+
+    const int operands = operandsOf(opcode);
+    for (int k = 0; k < 3; k++) {
+      int32_t reg;
+      if (!integer(at + 3 + k, kNothing, int64_t{registers_} - 1, &reg) || (reg == kNothing) != (k >= operands))
+        return fail(operation + " has impossible operands");
+      if (reg == kNothing) continue;
+      const DType expected = opcode == op_where && k == 0 ? kBool : dtype;
+      if (dtypes_[reg] == kNothing) return fail(operation + " reads a register before it is written");
+      if (dtypes_[reg] != expected)
+        return fail(operation + " reads " + dtypeName(static_cast<DType>(dtypes_[reg])) + " as " + dtypeName(expected));
+      if (forbidden_[reg]) return fail(operation + " reads an input that was overwritten");
+    }
+
+    const DType result = resultOf(opcode, dtype);
+    const int32_t output = outputOf_[destination];
+    if (output != kNothing) {
+      if (written_[output]) return fail("output " + std::to_string(output) + " is written by two steps");
+      if (outputs[output].dtype != result)
+        return fail(operation + " gives " + dtypeName(result) + ", output " + std::to_string(output) + " is " +
+                    dtypeName(outputs[output].dtype));
+      written_[output] = true;
+      for (int32_t i = 0; i < instruction_.inputCount; i++)
+        if (sameMemory[static_cast<size_t>(i) * instruction_.outputCount + output]) forbidden_[i] = true;
+    }
+    dtypes_[destination] = result;
+    return true;
+  }
+
+  const Instruction& instruction_;
+  const double* attributes_;
+  std::string* problem_;
+  int32_t scalars_ = 0;
+  int32_t registers_ = 0;
+  int32_t steps_ = 0;
+  int32_t constants_ = 0;          // registers of inputs and scalars
+  std::vector<int32_t> dtypes_;    // what a register holds now
+  std::vector<int32_t> outputOf_;  // the output that a register is
+  std::vector<bool> forbidden_;    // inputs whose memory an output has taken
+  std::vector<bool> written_;
+};
+
+}  // namespace
+
+bool checkElementwise(const View* inputs, const View* outputs, const Instruction& instruction, const double* attributes,
+                      int32_t scalars, const std::vector<bool>& sameMemory, std::string* problem) {
+  return ByteCode(instruction, attributes, problem).check(inputs, outputs, scalars, sameMemory);
+}
+
+}  // namespace saddlepoint

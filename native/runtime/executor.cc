@@ -1,0 +1,153 @@
+#include "executor.h"
+
+#include <utility>
+
+namespace saddlepoint {
+
+Executor::Executor(const KernelTable* table, void (*notify)(void*), void* context)
+    : runner_(table), notify_(notify), context_(context) {
+  ThreadPool::instance().addUser();
+}
+
+Executor::~Executor() {
+  stop();
+  ThreadPool::instance().removeUser();
+}
+
+std::unique_ptr<Request> Executor::newRequest() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (spare_.empty()) return std::make_unique<Request>();
+  std::unique_ptr<Request> request = std::move(spare_.back());
+  spare_.pop_back();
+  return request;
+}
+
+bool Executor::submit(std::unique_ptr<Request> request) {
+  if (!thread_.running() && !thread_.start(&threadMain, this)) return false;
+  last_id_ = request->id;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    // Room for the end of everything queued, so that the executor's thread never allocates.
+    const size_t left = static_cast<size_t>(left_.load()) + 1;
+    if (completions_.capacity() < completions_.size() + left) completions_.reserve(2 * (completions_.size() + left));
+    if (failed_.capacity() < failed_.size() + left) failed_.reserve(2 * (failed_.size() + left));
+    if (spare_.capacity() < spare_.size() + left) spare_.reserve(2 * (spare_.size() + left));
+    queue_.push_back(std::move(request));
+    left_.fetch_add(1);
+    queued_.fetch_add(1);
+  }
+  submitted_.notify_one();
+  return true;
+}
+
+void Executor::wait(int64_t id) {
+  const auto over = [&] { return left_.load(std::memory_order_acquire) == 0 || ended_.load() >= id; };
+  // The pool's threads need the processors more than this one, unless there is one to spare.
+  ThreadPool& pool = ThreadPool::instance();
+  pool.addBusyThread();
+  for (int i = 0; i < kSpins && !over() && pool.maySpin(); i++) spinPause();
+  pool.removeBusyThread();
+  if (over()) return;
+  std::unique_lock<std::mutex> lock(mutex_);
+  finished_.wait(lock, over);
+}
+
+void Executor::collect(std::vector<Completion>* completions) {
+  completions->clear();
+  std::lock_guard<std::mutex> lock(mutex_);
+  completions->swap(completions_);
+  // Whoever has seen a failure names it no more as a dependency, but what is still queued may.
+  if (left_.load() == 0) failed_.clear();
+}
+
+void Executor::reset() {
+  if (!idle()) wait(last_id_);
+  std::lock_guard<std::mutex> lock(mutex_);
+  completions_.clear();
+  failed_.clear();
+  ended_ = 0;
+  last_id_ = 0;
+}
+
+void Executor::runInline(Program* program, void* const* bindings, const double* scalars, RunFailure* failure) {
+  if (!idle()) wait(last_id_);
+  runner_.run(program, bindings, scalars, stopping_, failure);
+}
+
+void Executor::setTable(const KernelTable* table) {
+  if (!idle()) wait(last_id_);
+  runner_.setTable(table);
+}
+
+void Executor::stop() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+    queue_.clear();
+    queued_ = 0;
+  }
+  submitted_.notify_one();
+  thread_.join();
+}
+
+void* Executor::threadMain(void* self) {
+  static_cast<Executor*>(self)->work();
+  return nullptr;
+}
+
+void Executor::work() {
+  while (std::unique_ptr<Request> request = next()) {
+    RunFailure failure;
+    if (!dependencyFailed(*request, &failure))
+      runner_.run(request->program.get(), request->bindings.data(), request->scalars.data(), stopping_, &failure);
+    finish(std::move(request), failure);
+    notify_(context_);
+  }
+}
+
+std::unique_ptr<Request> Executor::next() {
+  // The next program is often on its way: the environment's thread has just been told of the last.
+  for (int i = 0; i < kSpins && queued_.load(std::memory_order_relaxed) == 0; i++) {
+    if (stopping_.load(std::memory_order_relaxed) || !ThreadPool::instance().maySpin()) break;
+    spinPause();
+  }
+  std::unique_lock<std::mutex> lock(mutex_);
+  submitted_.wait(lock, [this] { return stopping_.load() || !queue_.empty(); });
+  if (stopping_.load()) return nullptr;
+  std::unique_ptr<Request> request = std::move(queue_.front());
+  queue_.pop_front();
+  queued_.fetch_sub(1);
+  return request;
+}
+
+bool Executor::dependencyFailed(const Request& request, RunFailure* failure) {
+  if (request.after.empty()) return false;
+  std::lock_guard<std::mutex> lock(mutex_);
+  for (int64_t id : request.after)
+    for (const Completion& failed : failed_)
+      if (failed.id == id) {
+        *failure = failed.failure;
+        failure->instruction = -1;
+        return true;
+      }
+  return false;
+}
+
+void Executor::finish(std::unique_ptr<Request> request, const RunFailure& failure) {
+  const int64_t id = request->id;
+  request->program.reset();
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    completions_.push_back({id, failure});
+    if (failure.kind != kOk) {
+      failed_.push_back({id, failure});
+      if (failure.cause < 0) failed_.back().failure.cause = id;
+    }
+    spare_.push_back(std::move(request));
+    ended_.store(id);
+    left_.fetch_sub(1);
+  }
+  finished_.notify_all();
+}
+
+}  // namespace saddlepoint

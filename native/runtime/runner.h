@@ -1,0 +1,47 @@
+// Runs one program after another on the calling thread and the pool, with one arena for all of them: only one program
+// runs at a time, and nothing in the arena outlives it.
+#pragma once
+#include <atomic>
+
+#include "aligned_memory.h"
+#include "program.h"
+#include "thread_pool.h"
+
+namespace saddlepoint {
+
+// Why a program stopped; `kind` is kOk if it did not.
+struct RunFailure {
+  Failure kind = kOk;
+  int32_t instruction = -1;
+  int64_t cause = -1;  // the id of the failed run that this one depended on
+  char message[kMessageBytes] = {};
+};
+
+class Runner {
+ public:
+  explicit Runner(const KernelTable* table);
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
+
+  const KernelTable* table() const { return table_; }
+  void setTable(const KernelTable* table) { table_ = table; }
+
+  // `bindings` has an address for every bound buffer of the program, `scalars` as many numbers as it takes. Ends early
+  // between two instructions when `stop` is set.
+  void run(Program* program, void* const* bindings, const double* scalars, const std::atomic<bool>& stop,
+           RunFailure* failure);
+
+ private:
+  static constexpr int kScratchSlots = 4;
+
+  bool place(Program* program, void* const* bindings);
+  void execute(const Program& program, const double* scalars, const std::atomic<bool>& stop, RunFailure* failure);
+  static void parallel(void* self, int parts, ThreadPool::Body body, void* context);
+  static void* scratch(void* self, int worker, int slot, size_t bytes);
+
+  const KernelTable* table_;
+  AlignedMemory arena_;
+  AlignedMemory scratch_[ThreadPool::kMaxThreads][kScratchSlots];
+};
+
+}  // namespace saddlepoint

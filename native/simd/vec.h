@@ -1,0 +1,104 @@
+// Vectors of the instruction set this file is compiled for. Everything is in an anonymous namespace and inlined; see
+// native/kernels/kernel.h for why.
+//
+//   Vec<T>            T = float, double, int32_t, int64_t; Vec<T>::lanes elements
+//   Mask32, Mask64    one truth value for each lane of a vector of 4-byte or 8-byte elements; MaskOf<T> picks one
+//
+// Vec<float>, Vec<double>:
+//   V::load(p), v.store(p)                          unaligned
+//   V::loadPartial(p, n), v.storePartial(p, n)      0 <= n <= lanes elements, never touching others, which load as 0
+//   V::broadcast(x), V::zero()
+//   a + b, a - b, a * b, a / b, -a, abs(a), sqrt(a), floor(a), ceil(a), roundEven(a), trunc(a)
+//   fma(a, b, c) = a b + c, fnma(a, b, c) = c - a b     rounded once, but twice on SSE2
+//   max(a, b) = a > b ? a : b, min(a, b) = a < b ? a : b     hence b where either is NaN
+//   maximum(a, b), minimum(a, b)                             NaN where either is NaN
+//   eq, ne, lt, le, gt, ge (a, b), isNan(a)         masks, with & | ~ and any(m), all(m); select(m, a, b) = m ? a : b
+//   reduceAdd(v)                                    adds the upper half to the lower half until one lane is left
+//
+// Vec<int32_t>, Vec<int64_t>: the loads and stores, broadcast, zero, + - & | ^, shiftLeft<k>, shiftRight<k> (logical).
+// Vec<int32_t> also has * eq gt max min select shiftRightSigned<k>.
+//
+// bits(v): float or double to integers of the same bits; asFloat(v), asDouble(v): back. toFloat(v): int32 to float.
+// roundToInt(v): float to int32, half to even, for values in its range.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#define SADDLEPOINT_INLINE inline __attribute__((always_inline))
+
+namespace saddlepoint {
+namespace {
+
+template <typename T>
+struct Vec;
+struct Mask32;
+struct Mask64;
+
+template <size_t bytes>
+struct MaskOfSize {
+  using type = Mask32;
+};
+template <>
+struct MaskOfSize<8> {
+  using type = Mask64;
+};
+template <typename T>
+using MaskOf = typename MaskOfSize<sizeof(T)>::type;
+
+}  // namespace
+}  // namespace saddlepoint
+
+#if defined(__AVX512F__)
+#include "avx512.h"
+#elif defined(__AVX2__)
+#include "avx2.h"
+#elif defined(__aarch64__)
+#include "neon.h"
+#else
+#include "sse2.h"
+#endif
+
+namespace saddlepoint {
+namespace {
+
+template <typename T>
+SADDLEPOINT_INLINE MaskOf<T> isNan(Vec<T> a) {
+  return ne(a, a);
+}
+
+template <typename T>
+SADDLEPOINT_INLINE Vec<T> maximum(Vec<T> a, Vec<T> b) {
+  return select(isNan(a), a, max(a, b));
+}
+
+template <typename T>
+SADDLEPOINT_INLINE Vec<T> minimum(Vec<T> a, Vec<T> b) {
+  return select(isNan(a), a, min(a, b));
+}
+
+// Writes whole lines of 64 bytes past the caches; `to` is aligned to 64. finishStoresPastCaches orders them before what follows.
+#if defined(__SSE2__)
+constexpr bool canBypassCaches = true;
+inline void storePastCaches(char* to, const char* from, int bytes) {
+  int i = 0;
+  for (; i + 64 <= bytes; i += 64) {
+    for (int j = 0; j < 64; j += 16) {
+      _mm_stream_si128(reinterpret_cast<__m128i*>(to + i + j), _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i + j)));
+    }
+  }
+  __builtin_memcpy(to + i, from + i, static_cast<size_t>(bytes - i));
+}
+SADDLEPOINT_INLINE void finishStoresPastCaches() { _mm_sfence(); }
+#else
+constexpr bool canBypassCaches = false;
+inline void storePastCaches(char* to, const char* from, int bytes) {
+  __builtin_memcpy(to, from, static_cast<size_t>(bytes));
+}
+SADDLEPOINT_INLINE void finishStoresPastCaches() {}
+#endif
+
+SADDLEPOINT_INLINE void prefetchRead(const void* address) { __builtin_prefetch(address, 0, 3); }
+SADDLEPOINT_INLINE void prefetchWrite(const void* address) { __builtin_prefetch(address, 1, 3); }
+
+}  // namespace
+}  // namespace saddlepoint
