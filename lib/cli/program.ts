@@ -1,0 +1,80 @@
+import type { Command, CommanderError } from 'commander';
+import { SaddlepointError } from '../errors';
+import type { InfoArguments } from './info';
+import { isMissing } from './missing';
+import type { TrainArguments } from './train';
+import { integer, number, path } from './values';
+import { packageVersion } from './version';
+
+const MAX_THREADS = 64;
+
+/** A command line that cannot be understood. */
+export class UsageError extends SaddlepointError {
+  static readonly exitCode = 2;
+}
+
+export interface Actions {
+  train(options: TrainArguments): Promise<void>;
+  info(options: InfoArguments): Promise<void>;
+}
+
+/** The command line; parsing it throws a UsageError for whatever is wrong. */
+export async function createProgram(actions: Actions): Promise<Command> {
+  const { Argument, Command, Option } = await loadCommander();
+  const program = new Command('saddlepoint')
+    .description('Machine learning for Node.js on CPUs')
+    .version(packageVersion)
+    .configureOutput({ writeErr: () => undefined });
+  const train = program
+    .command('train')
+    .description('Trains a convolutional network to tell images apart, and tests it on images it has not seen.')
+    .addArgument(new Argument('<dataset>', 'handwritten digits').choices(['digits']))
+    .option('--data <dir>', "use the images in a folder with files of MNIST's names", path)
+    .option('--epochs <n>', 'how often every image is seen (default: 16; 5 with --data)', integer(1))
+    .addOption(new Option('--optimizer <name>', 'update rule').choices(['adam', 'sgd']).default('adam'))
+    .option('--lr <x>', 'largest learning rate (default: 0.003 for adam, 0.05 for sgd)', number(0))
+    .option('--momentum <x>', 'of sgd (default: 0.9)', number(0, 1))
+    .option('--batch-size <n>', 'images in a step (default: 32; 64 with --data)', integer(1))
+    .option('--seed <n>', 'fixes weights, order and dropout', integer(0), 0)
+    .option('--threads <n>', 'of the native backend', integer(1, MAX_THREADS))
+    .addOption(new Option('--backend <name>', 'instead of the best one that loads').choices(['native', 'portable']))
+    .option('--json', 'print one JSON object a line', false)
+    .option('--out <dir>', 'write model.safetensors and history.json there', path)
+    .action((_dataset: string, options: TrainArguments) => actions.train(options));
+  const info = program
+    .command('info')
+    .description('Says which backend runs, and why.')
+    .option('--json', 'print it as JSON', false)
+    .action((options: InfoArguments) => actions.info(options));
+  for (const command of [program, train, info]) command.exitOverride((error) => refuse(error, command));
+  return program;
+}
+
+/** commander is an optional dependency: the library works without it, the command does not. */
+async function loadCommander(): Promise<typeof import('commander')> {
+  try {
+    return await import('commander');
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    throw new SaddlepointError('the command line needs the package commander; install it: npm install commander');
+  }
+}
+
+/** Whether commander has printed what was asked for: the help, the version. */
+export function isAnswered(error: unknown): boolean {
+  return error instanceof Error && (error as Partial<CommanderError>).exitCode === 0;
+}
+
+function refuse(error: CommanderError, command: Command): never {
+  if (error.exitCode === 0) throw error;
+  const names = command.commands.map((child) => child.name()).join(', ');
+  if (error.code === 'commander.help') throw new UsageError(`a command is needed; possible are ${names}`);
+  const flags = command.options.map((option) => option.long).join(', ');
+  const possible: { readonly [code: string]: string } = {
+    'commander.unknownOption': `; possible are ${flags}`,
+    'commander.unknownCommand': `; possible are ${names}`,
+    'commander.missingArgument': `; see ${command.name()} --help`,
+  };
+  const message = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
+  throw new UsageError(message + (possible[error.code] ?? ''));
+}

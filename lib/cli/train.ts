@@ -1,0 +1,128 @@
+import { backendInfo, setThreads, useBackend } from '../backend';
+import { loadDigits, loadIdxDirectory, type Dataset } from '../data';
+import { ValueError } from '../errors';
+import { Adam, SGD, WarmupCosineLR, type Optimizer, type CommonOptions } from '../optim';
+import { manualSeed } from '../ops/random';
+import { convolutionalNetwork, trainClassifier, type EpochRecord } from '../train';
+import { prepareFolder, writeResults } from './output';
+import { createReporter, type Summary } from './reporter';
+
+/** The flags of `train`, each checked by itself. */
+export interface TrainArguments {
+  readonly data?: string;
+  readonly epochs?: number;
+  readonly optimizer: 'adam' | 'sgd';
+  readonly lr?: number;
+  readonly momentum?: number;
+  readonly batchSize?: number;
+  readonly seed: number;
+  readonly threads?: number;
+  readonly backend?: 'native' | 'portable';
+  readonly json: boolean;
+  readonly out?: string;
+}
+
+/** As a shell reports a program that Ctrl-C ended. */
+const INTERRUPTED = 130;
+const WARMUP_SHARE = 0.1;
+const DEFAULT_LR = { adam: 3e-3, sgd: 0.05 };
+
+/** Trains, tests and saves; returns the exit code. */
+export async function runTraining(options: TrainArguments): Promise<number> {
+  if (options.momentum !== undefined && options.optimizer !== 'sgd')
+    throw new ValueError(`--momentum ${options.momentum}: only --optimizer sgd takes it, got ${options.optimizer}`);
+  if (options.backend !== undefined) useBackend(options.backend);
+  if (options.threads !== undefined) setThreads(options.threads);
+  const { backend, isa, threads } = backendInfo();
+
+  const dataset = options.data === undefined ? loadDigits() : loadIdxDirectory(options.data);
+  const { epochs = options.data === undefined ? 16 : 5, batchSize = options.data === undefined ? 32 : 64 } = options;
+  if (options.out !== undefined) prepareFolder(options.out);
+  const { seed } = options;
+  const lr = options.lr ?? DEFAULT_LR[options.optimizer];
+  manualSeed(seed);
+  const model = convolutionalNetwork(dataset.imageShape, dataset.classes);
+  const optimizer = createOptimizer(model.parameters(), options, lr);
+  const steps = epochs * Math.ceil(dataset.train.length / batchSize);
+  const scheduler = new WarmupCosineLR(optimizer, steps, { warmupSteps: Math.floor(WARMUP_SHARE * steps) });
+
+  const reporter = await createReporter(options.json, epochs);
+  const interruption = interruptible();
+  const start = performance.now();
+  try {
+    reporter.start({
+      dataset: dataset.name,
+      trainImages: dataset.train.length,
+      testImages: dataset.test.length,
+      parameters: [...model.parameters()].reduce((count, { size }) => count + size, 0),
+      epochs,
+      batchSize,
+      seed,
+      optimizer: options.optimizer,
+      lr,
+      backend,
+      isa,
+      threads,
+    });
+    const history = await trainClassifier({
+      model,
+      dataset,
+      optimizer,
+      scheduler,
+      epochs,
+      batchSize,
+      seed,
+      signal: interruption.signal,
+      onBatch: (progress) => reporter.batch(progress),
+      onEpoch: (record) => reporter.epoch(record),
+    });
+    const seconds = (performance.now() - start) / 1000;
+    const event = history.length < epochs ? 'interrupted' : 'end';
+    const summary = summarize(dataset, history, seconds, { backend, isa, threads });
+    if (options.out !== undefined) {
+      const settings = { optimizer: options.optimizer, lr, batchSize, seed };
+      await writeResults(options.out, model, { event, ...summary, settings, history });
+    }
+    reporter.end(event, summary);
+    return event === 'end' ? 0 : INTERRUPTED;
+  } finally {
+    reporter.close();
+    interruption.release();
+  }
+}
+
+function createOptimizer(
+  parameters: ReturnType<ReturnType<typeof convolutionalNetwork>['parameters']>,
+  { optimizer, momentum = 0.9 }: TrainArguments,
+  lr: number,
+): Optimizer<CommonOptions> {
+  return optimizer === 'adam' ? new Adam(parameters, { lr }) : new SGD(parameters, { lr, momentum });
+}
+
+function summarize(
+  dataset: Dataset,
+  history: readonly EpochRecord[],
+  seconds: number,
+  backend: Pick<Summary, 'backend' | 'isa' | 'threads'>,
+): Summary {
+  const last = history.at(-1);
+  return {
+    dataset: dataset.name,
+    testAccuracy: last?.testAccuracy ?? null,
+    trainLoss: last?.trainLoss ?? null,
+    epochs: history.length,
+    seconds,
+    ...backend,
+  };
+}
+
+/** The first Ctrl-C asks the training to stop after its batch; a second one ends the process at once. */
+function interruptible(): { signal: AbortSignal; release: () => void } {
+  const controller = new AbortController();
+  const onSignal = (): void => {
+    if (controller.signal.aborted) process.exit(INTERRUPTED);
+    controller.abort();
+  };
+  process.on('SIGINT', onSignal);
+  return { signal: controller.signal, release: () => void process.off('SIGINT', onSignal) };
+}

@@ -1,0 +1,94 @@
+import { ValueError } from '../errors';
+import { add, div, maximum, mul, neg, sqrt, square, sub } from '../ops/elementwise';
+import type { Tensor } from '../tensor/tensor';
+import { Optimizer, type CommonOptions, type Parameters, type Update } from './optimizer';
+import { checkBoolean, checkNumber } from './options';
+
+export interface AdamOptions extends CommonOptions {
+  /** How much of the running means of the gradient and of its square is kept at each step. */
+  betas: readonly [number, number];
+  /** Added to the denominator. */
+  eps: number;
+  weightDecay: number;
+  /** Divides by the largest mean square so far (Reddi, Kale and Kumar 2018). */
+  amsgrad: boolean;
+}
+
+const defaults: AdamOptions = {
+  lr: 1e-3,
+  betas: [0.9, 0.999],
+  eps: 1e-8,
+  weightDecay: 0,
+  amsgrad: false,
+  maximize: false,
+};
+
+/**
+ * Adam (Kingma and Ba 2015): with g + weightDecay θ for the gradient, at step t
+ *
+ *     m ← β₁ m + (1 - β₁) g
+ *     v ← β₂ v + (1 - β₂) g²
+ *     θ ← θ - lr m̂ / (√v̂ + eps),   m̂ = m / (1 - β₁ᵗ),   v̂ = v / (1 - β₂ᵗ)
+ *
+ *     const optimizer = new Adam(model.parameters(), { lr: 1e-3 });
+ */
+export class Adam extends Optimizer<AdamOptions> {
+  constructor(parameters: Parameters<AdamOptions>, options: Partial<AdamOptions> = {}) {
+    super(parameters, defaults, options);
+  }
+
+  protected update({ parameter, gradient, state, options }: Update<AdamOptions>): Tensor {
+    const { weightDecay, maximize } = options;
+    const uphill = maximize ? neg(gradient) : gradient;
+    const decayed = weightDecay === 0 ? uphill : add(uphill, mul(parameter, weightDecay));
+    return adam(parameter, decayed, state, options);
+  }
+
+  protected check(options: AdamOptions): void {
+    checkAdam(this.name, options);
+  }
+}
+
+/**
+ * Adam with decoupled weight decay (Loshchilov and Hutter 2019): θ ← (1 - lr weightDecay) θ, then Adam's step on the
+ * gradient alone.
+ *
+ *     const optimizer = new AdamW(model.parameters(), { lr: 1e-3, weightDecay: 0.05 });
+ */
+export class AdamW extends Optimizer<AdamOptions> {
+  constructor(parameters: Parameters<AdamOptions>, options: Partial<AdamOptions> = {}) {
+    super(parameters, { ...defaults, weightDecay: 0.01 }, options);
+  }
+
+  protected update({ parameter, gradient, state, options }: Update<AdamOptions>): Tensor {
+    const { lr, weightDecay, maximize } = options;
+    const decayed = weightDecay === 0 ? parameter : mul(parameter, 1 - lr * weightDecay);
+    return adam(decayed, maximize ? neg(gradient) : gradient, state, options);
+  }
+
+  protected check(options: AdamOptions): void {
+    checkAdam(this.name, options);
+  }
+}
+
+function adam(parameter: Tensor, gradient: Tensor, state: Update<AdamOptions>['state'], options: AdamOptions): Tensor {
+  const [beta1, beta2] = options.betas;
+  const mean = state.write('expAvg', add(mul(state.read('expAvg'), beta1), mul(gradient, 1 - beta1)));
+  let meanSquare = state.write('expAvgSq', add(mul(state.read('expAvgSq'), beta2), mul(square(gradient), 1 - beta2)));
+  if (options.amsgrad) meanSquare = state.write('maxExpAvgSq', maximum(state.read('maxExpAvgSq'), meanSquare));
+  const rate = options.lr / (1 - beta1 ** state.step);
+  const correction = Math.sqrt(1 - beta2 ** state.step);
+  return sub(parameter, mul(div(mean, add(div(sqrt(meanSquare), correction), options.eps)), rate));
+}
+
+function checkAdam(name: string, options: AdamOptions): void {
+  checkNumber(name, 'lr', options.lr, 0);
+  if (!Array.isArray(options.betas) || options.betas.length !== 2)
+    throw new ValueError(`${name}: betas are two numbers, got ${String(options.betas)}`);
+  checkNumber(name, 'betas[0]', options.betas[0], 0, 1);
+  checkNumber(name, 'betas[1]', options.betas[1], 0, 1);
+  checkNumber(name, 'eps', options.eps, 0);
+  checkNumber(name, 'weightDecay', options.weightDecay, 0);
+  checkBoolean(name, 'amsgrad', options.amsgrad);
+  checkBoolean(name, 'maximize', options.maximize);
+}

@@ -1,0 +1,4 @@
+export { evaluateClassifier, type EvaluateOptions, type Evaluation } from './evaluate';
+export { convolutionalNetwork } from './models';
+export { trainClassifier, type BatchProgress, type EpochRecord, type TrainOptions } from './trainer';
+export { loadWeights, saveWeights } from './weights';
