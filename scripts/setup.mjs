@@ -81,7 +81,14 @@ function buildAddon() {
   }
   console.error('setup: compiling the native addon (a minute or two)');
   const nodeGyp = path.join(root, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
-  const args = [nodeGyp, 'configure', 'build', `--nodedir=${findHeaders()}`, `--jobs=${os.availableParallelism()}`];
+  const args = [
+    nodeGyp,
+    'configure',
+    'build',
+    '--loglevel=error',
+    `--nodedir=${findHeaders()}`,
+    `--jobs=${os.availableParallelism()}`,
+  ];
   const { ok, tail } = execute('addon', process.execPath, args, environment);
   if (ok) return true;
   fs.rmSync(addon, { force: true });

@@ -248,13 +248,16 @@ function read<T>(tensor: Tensor, get: (tensor: Tensor) => T): Completion<T> {
 }
 
 function copyOf(tensor: Tensor): TypedArray {
-  if (tensor.isScalar) return new Storage(tensor.dtype, 1).data.fill(tensor.scalar as never).slice();
-  return tensor.storage!.data.slice();
+  return numbersOf(tensor).slice();
+}
+
+/** A number has been rounded to its dtype where it is read, as kernels do. */
+function numbersOf(tensor: Tensor): TypedArray {
+  return tensor.isScalar ? Storage.from(tensor.dtype, [tensor.scalar]).data : tensor.storage!.data;
 }
 
 function itemOf(tensor: Tensor): number {
-  if (tensor.isScalar) return tensor.scalar;
-  const value = tensor.storage!.data[0]!;
+  const value = numbersOf(tensor)[0]!;
   if (typeof value === 'bigint' && !Number.isSafeInteger(Number(value)))
     throw new DTypeError(`item: ${value} is beyond 2^53, where numbers are no longer exact; use data()`);
   return Number(value);

@@ -1,5 +1,5 @@
 import { BackendError, SaddlepointError, ValueError } from '../errors';
-import type { Variable, Tensor } from '../tensor/tensor';
+import type { Tensor } from '../tensor/tensor';
 import type { Backend, Run, RunFailure } from './backend';
 import { Completion } from './completion';
 
@@ -112,18 +112,16 @@ export class Queue {
   }
 
   #finish(flight: Flight, error: Error | null): void {
-    const variables = new Set<Variable>();
     for (const root of flight.roots) {
       root.run = 0;
       if (error !== null) {
         root.failure = error;
         root.storage = null;
-        if (root.variable !== null) variables.add(root.variable);
       } else root.variable?.commit(root);
     }
     if (error === null) return flight.resolve();
     this.#errors.set(flight.run.id, error);
-    for (const variable of variables) variable.revert();
+    for (const root of flight.roots) root.variable?.revert(root);
     flight.onFailure?.(error);
     flight.reject(error);
     this.hold(error, flight.completion);

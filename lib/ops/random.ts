@@ -1,4 +1,4 @@
-import { ValueError } from '../errors';
+import { DTypeError, ValueError } from '../errors';
 import { labelled } from '../graph/modes';
 import { defineOp } from '../graph/op';
 import { isFloat, type DType } from '../tensor/dtype';
@@ -115,7 +115,7 @@ export interface RandomOptions extends GeneratorOptions {
 }
 
 function floatDType(op: string, dtype: DType = 'float32'): DType {
-  if (!isFloat(dtype)) throw new ValueError(`${op}: dtype is float32 or float64, got ${String(dtype)}`);
+  if (!isFloat(dtype)) throw new DTypeError(`${op}: dtype is float32 or float64, got ${String(dtype)}`);
   return dtype;
 }
 

@@ -24,6 +24,8 @@ export function withoutCapturing<T>(fn: () => T): T {
 
 const NO_INPUTS: readonly Tensor[] = [];
 const NO_ATTRIBUTES: readonly number[] = [];
+/** Versions that a Variable can go back to. */
+const MAX_EARLIER = 16;
 let serials = 0;
 const refuseClone = (): never => {
   throw new DTypeError('tensors do not cross threads; see toTransferable');
@@ -174,8 +176,10 @@ export class Variable extends TensorBase {
   readonly dtype: DType;
   readonly requiresGrad: boolean;
   #current: Tensor;
-  /** The last version whose value exists: what a failed program leaves. */
-  #committed: Tensor;
+  /** Whether the current version outlives a failed program: its value exists, or it was assigned by hand. */
+  #stands = true;
+  /** The versions before it that do, oldest first: what a failed program leaves. */
+  #earlier: Tensor[] = [];
 
   /** Throws DTypeError if gradients are asked of a dtype that has none. */
   constructor(value: TensorBase, options: { requiresGrad?: boolean } = {}) {
@@ -186,7 +190,6 @@ export class Variable extends TensorBase {
     if (this.requiresGrad && !isFloat(this.dtype))
       throw new DTypeError(`Variable: only float32 and float64 have gradients, got ${this.dtype}`);
     this.#current = this.#version(value.capture(), true);
-    this.#committed = this.#current;
   }
 
   /** The current version, without marking it as seen: for optimizers and the graph. */
@@ -204,8 +207,8 @@ export class Variable extends TensorBase {
    */
   assign(value: TensorBase, options: { with?: Tensor } = {}): void {
     this.#check(value);
-    this.#current = this.#version(value.capture(), true);
     const anchor = options.with;
+    this.#advance(this.#version(value.capture(), true), anchor === undefined);
     if (anchor !== undefined) anchor.companions = [...(anchor.companions ?? []), this.#current];
   }
 
@@ -214,17 +217,30 @@ export class Variable extends TensorBase {
     this.#check(value);
     const version = this.#version(value, false);
     version.replaces = this.#current;
-    this.#current = version;
+    this.#advance(version, false);
   }
 
   /** The program that computes `version` succeeded. */
   commit(version: Tensor): void {
-    if (version.serial >= this.#committed.serial) this.#committed = version;
+    this.#earlier = this.#earlier.filter((earlier) => earlier.serial > version.serial);
+    if (version === this.#current) this.#stands = true;
+    else this.#earlier.unshift(version);
   }
 
-  /** The program that computes the current version, or one before it, failed. */
-  revert(): void {
-    this.#current = this.#committed;
+  /** The program that computes `version` failed: back to the last one that stands. */
+  revert(version: Tensor): void {
+    this.#earlier = this.#earlier.filter((earlier) => earlier !== version);
+    if (this.#stands && version !== this.#current) return;
+    this.#current = this.#earlier.pop() ?? this.#current;
+    this.#stands = true;
+  }
+
+  #advance(version: Tensor, stands: boolean): void {
+    if (this.#stands) this.#earlier.push(this.#current);
+    // The oldest has its value; of those assigned by hand and never computed the latest are enough.
+    if (this.#earlier.length > MAX_EARLIER) this.#earlier.splice(1, 1);
+    this.#current = version;
+    this.#stands = stands;
   }
 
   #check(value: TensorBase): void {

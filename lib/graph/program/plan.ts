@@ -168,7 +168,8 @@ function layOut(
       if (known !== undefined) known.last = time;
       else {
         const { dtype, length } = slots[buffer]!;
-        const bytes = Math.ceil((length * dtypes[dtype].bytes) / ALIGNMENT) * ALIGNMENT;
+        // Empty ones too have a place of their own: at one offset, backends would take two buffers for the same.
+        const bytes = Math.max(1, Math.ceil((length * dtypes[dtype].bytes) / ALIGNMENT)) * ALIGNMENT;
         lifetimes.set(buffer, { slot: buffer, first: time, last: time, bytes, offset: 0 });
       }
     }

@@ -71,16 +71,15 @@ export function sliced(operand: Operand, dim: number, start: number, step: numbe
 }
 
 /** What the view sees, in row-major order, rounded to the dtype. */
-export function elements(operand: Operand): number[] {
-  const rounded = Storage.from(operand.dtype, operand.values).data;
-  const dense = denseStrides(operand.shape);
-  return Array.from({ length: sizeOf(operand.shape) }, (_, i) => {
-    const at = operand.shape.reduce(
-      (sum, size, dim) => sum + (Math.floor(i / dense[dim]!) % size) * operand.strides[dim]!,
-      operand.offset,
-    );
-    return Number(rounded[at]);
-  });
+export function elements({ dtype, shape, values, strides, offset }: Operand): number[] {
+  const rounded = Storage.from(dtype, values).data;
+  const seen: number[] = [];
+  const visit = (dim: number, at: number): void => {
+    if (dim === shape.length) seen.push(Number(rounded[at]));
+    else for (let i = 0; i < shape[dim]!; i++) visit(dim + 1, at + i * strides[dim]!);
+  };
+  visit(0, offset);
+  return seen;
 }
 
 function viewOf(buffer: number, { shape, strides, offset }: Operand): View {
@@ -89,7 +88,12 @@ function viewOf(buffer: number, { shape, strides, offset }: Operand): View {
 
 /** A program of one instruction: its inputs are bound, then its outputs. */
 export function programOf({ kernel, inputs = [], outputs, attributes = [], scalars = [] }: KernelCall): Program {
-  const spec = (kind: 'input' | 'output', dtype: DType, length: number): BufferSpec => ({ kind, dtype, length, offset: 0 });
+  const spec = (kind: 'input' | 'output', dtype: DType, length: number): BufferSpec => ({
+    kind,
+    dtype,
+    length,
+    offset: 0,
+  });
   return {
     buffers: [
       ...inputs.map(({ dtype, values }) => spec('input', dtype, values.length)),

@@ -109,14 +109,22 @@ describe.each(backends)('elementwise on %s', (_name, backend) => {
       dtype,
       xs.map((value, i) => of(value, ys[i]!)),
     );
-    expectWithin(actual, expected, (i) => roundoffs * roundoff[dtype] * Math.abs(expected[i]!) + (roundoffs > 0 ? 1.2e-38 : 0));
+    expectWithin(
+      actual,
+      expected,
+      (i) => roundoffs * roundoff[dtype] * Math.abs(expected[i]!) + (roundoffs > 0 ? 1.2e-38 : 0),
+    );
   });
 
   it.each(floats)('is stable at both ends in %s', (dtype) => {
     const x = dense(dtype, [6], [-1e4, 1e4, -100, 100, -30, 30]);
     const bound = (expected: number[]) => (i: number) => 8 * roundoff[dtype] * Math.abs(expected[i]!) + 1e-38;
     const sigmoids = [0, 1, Math.exp(-100), 1, Math.exp(-30) / (1 + Math.exp(-30)), 1 / (1 + Math.exp(-30))];
-    expectWithin(unary('sigmoid', x), sigmoids, dtype === 'float32' ? (i) => bound(sigmoids)(i) + 1e-43 : bound(sigmoids));
+    expectWithin(
+      unary('sigmoid', x),
+      sigmoids,
+      dtype === 'float32' ? (i) => bound(sigmoids)(i) + 1e-43 : bound(sigmoids),
+    );
     const softpluses = [0, 1e4, Math.exp(-100), 100, Math.log1p(Math.exp(-30)), 30 + Math.log1p(Math.exp(-30))];
     expectWithin(unary('softplus', x), softpluses, bound(softpluses));
   });
@@ -128,25 +136,54 @@ describe.each(backends)('elementwise on %s', (_name, backend) => {
     const y = dense('int32', [right.length], right);
     const exact = (f: (a: bigint, b: bigint) => bigint): number[] =>
       left.map((a, i) => Number(BigInt.asIntN(32, f(BigInt(a), BigInt(right[i]!)))));
-    expectEqual(binary('add', x, y), exact((a, b) => a + b));
-    expectEqual(binary('sub', x, y), exact((a, b) => a - b));
-    expectEqual(binary('mul', x, y), exact((a, b) => a * b));
-    expectEqual(binary('maximum', x, y), exact((a, b) => (a > b ? a : b)));
-    expectEqual(binary('minimum', x, y), exact((a, b) => (a < b ? a : b)));
-    expectEqual(unary('neg', x), exact((a) => -a));
-    expectEqual(unary('abs', x), exact((a) => (a < 0n ? -a : a)));
-    expectEqual(unary('sign', x), exact((a) => (a < 0n ? -1n : a > 0n ? 1n : 0n)));
+    expectEqual(
+      binary('add', x, y),
+      exact((a, b) => a + b),
+    );
+    expectEqual(
+      binary('sub', x, y),
+      exact((a, b) => a - b),
+    );
+    expectEqual(
+      binary('mul', x, y),
+      exact((a, b) => a * b),
+    );
+    expectEqual(
+      binary('maximum', x, y),
+      exact((a, b) => (a > b ? a : b)),
+    );
+    expectEqual(
+      binary('minimum', x, y),
+      exact((a, b) => (a < b ? a : b)),
+    );
+    expectEqual(
+      unary('neg', x),
+      exact((a) => -a),
+    );
+    expectEqual(
+      unary('abs', x),
+      exact((a) => (a < 0n ? -a : a)),
+    );
+    expectEqual(
+      unary('sign', x),
+      exact((a) => (a < 0n ? -1n : a > 0n ? 1n : 0n)),
+    );
   });
 
   const comparable = ['float32', 'float64', 'int32', 'bool'] as const;
-  const comparisonCases = comparable.flatMap((dtype) => Object.keys(comparisons).map((o) => [o as Opcode, dtype] as const));
+  const comparisonCases = comparable.flatMap((dtype) =>
+    Object.keys(comparisons).map((o) => [o as Opcode, dtype] as const),
+  );
 
   it.each(comparisonCases)('%s of %s', (opcode, dtype) => {
     const values = dtype === 'bool' ? [0, 1] : dtype === 'int32' ? [0, 1, -1, 2147483647, -2147483648] : specials;
     const [left, right] = pairs(values);
     const actual = binary(opcode, dense(dtype, [left.length], left), dense(dtype, [right.length], right), 'bool');
     const [xs, ys] = [rounded(dtype, left), rounded(dtype, right)];
-    expectEqual(actual, xs.map((x, i) => Number(comparisons[opcode]!(x, ys[i]!))));
+    expectEqual(
+      actual,
+      xs.map((x, i) => Number(comparisons[opcode]!(x, ys[i]!))),
+    );
   });
 
   it('combines bools', () => {
@@ -198,7 +235,13 @@ describe.each(backends)('elementwise on %s', (_name, backend) => {
     const x = dense(dtype, [5], samples[dtype].slice(0, 5));
     const y = dense(dtype, [5], [...samples[dtype]].reverse());
     const condition = dense('bool', [5], [1, 0, 0, 1, 0]);
-    const copy = chainCall({ inputs: [x], registers: 2, steps: [['copy', dtype, 1, 0]], results: [[1, dtype]], shape: [5] });
+    const copy = chainCall({
+      inputs: [x],
+      registers: 2,
+      steps: [['copy', dtype, 1, 0]],
+      results: [[1, dtype]],
+      shape: [5],
+    });
     expectEqual(runKernel(backend, copy)[0]!, elements(x));
     const where = chainCall({
       inputs: [condition, x, y],
@@ -208,7 +251,10 @@ describe.each(backends)('elementwise on %s', (_name, backend) => {
       shape: [5],
     });
     const [xs, ys] = [elements(x), elements(y)];
-    expectEqual(runKernel(backend, where)[0]!, xs.map((value, i) => (i === 0 || i === 3 ? value : ys[i]!)));
+    expectEqual(
+      runKernel(backend, where)[0]!,
+      xs.map((value, i) => (i === 0 || i === 3 ? value : ys[i]!)),
+    );
   });
 
   it.each([
@@ -222,13 +268,11 @@ describe.each(backends)('elementwise on %s', (_name, backend) => {
     const base = numbers.integers(first, [11, 7, 5, 3], 0, 1);
     const x = permuted(base, [3, 2, 1, 0]);
     const y = broadcast(numbers.integers(second, [3, 1, 7, 1], 0, 1), shape);
-    const z = sliced(sliced(numbers.integers('float32', [6, 5, 7, 25]), 0, 1, 2), 3, 2, 2);
+    const z = sliced(sliced(numbers.integers('float32', [6, 5, 7, 24]), 0, 1, 2), 3, 2, 2);
     const scalar = broadcast(numbers.integers('int32', [1, 1, 1, 1]), shape);
-    expect([x.shape, z.shape.slice(0, 3)]).toEqual([shape, [3, 5, 7]]);
-    const wide = sliced(z, 3, 0, 1);
-    const fitting = { ...wide, shape };
+    expect([x.shape, z.shape]).toEqual([shape, shape]);
     const call = chainCall({
-      inputs: [x, y, fitting, scalar],
+      inputs: [x, y, z, scalar],
       registers: 9,
       steps: [
         ['castFloat64', first, 4, 0],
@@ -242,8 +286,11 @@ describe.each(backends)('elementwise on %s', (_name, backend) => {
       results: [[8, 'float64']],
       shape,
     });
-    const [xs, ys, zs, s] = [elements(x), elements(y), elements(fitting), elements(scalar)];
-    expectEqual(runKernel(backend, call)[0]!, xs.map((value, i) => value * ys[i]! + zs[i]! - s[i]!));
+    const [xs, ys, zs, s] = [elements(x), elements(y), elements(z), elements(scalar)];
+    expectEqual(
+      runKernel(backend, call)[0]!,
+      xs.map((value, i) => value * ys[i]! + zs[i]! - s[i]!),
+    );
   });
 
   it.each([0, 1, 511, 512, 513, 1500])('takes %i elements through several steps and outputs', (n) => {
@@ -279,6 +326,9 @@ describe.each(backends)('elementwise on %s', (_name, backend) => {
     const bools = xs.map((a, i) => (f(f(a * f(2.7)) + f(ys[i]! * f(0.1))) > f(2.7) ? 1 : 0));
     const [integers, flags] = runKernel(backend, call);
     expectEqual(flags!, bools);
-    expectEqual(integers!, bools.map((b) => b + 2));
+    expectEqual(
+      integers!,
+      bools.map((b) => b + 2),
+    );
   });
 });

@@ -32,8 +32,7 @@ export function erfReference(x: number): number {
   if (Number.isNaN(x)) return NaN;
   if (Math.abs(x) > 6.5) return Math.sign(x);
   if (Math.abs(x) < 1e-20) return (x * 2) / Math.sqrt(Math.PI);
-  const z = (BigInt(Math.round(x * 2 ** 53)) << BITS) >> 53n;
-  const exact = Number.isInteger(x * 2 ** 53) ? z : fixedPointOf(x);
+  const exact = fixedPointOf(x);
   const square = (exact * exact) >> BITS;
   let term = exact;
   let sum = exact;

@@ -25,11 +25,19 @@ export class Numbers {
   }
 
   reals(dtype: DType, shape: readonly number[], low = -2, high = 2): Operand {
-    return dense(dtype, shape, this.list(sizeOf(shape), () => this.between(low, high)));
+    return dense(
+      dtype,
+      shape,
+      this.list(sizeOf(shape), () => this.between(low, high)),
+    );
   }
 
   integers(dtype: DType, shape: readonly number[], low = -4, high = 4): Operand {
-    return dense(dtype, shape, this.list(sizeOf(shape), () => this.integer(low, high)));
+    return dense(
+      dtype,
+      shape,
+      this.list(sizeOf(shape), () => this.integer(low, high)),
+    );
   }
 
   private list(size: number, make: () => number): number[] {
@@ -41,7 +49,7 @@ export class Numbers {
 export const roundoff: { readonly [D in 'float32' | 'float64']: number } = { float32: 2 ** -24, float64: 2 ** -53 };
 
 /** Fails unless both are equal bit by bit as JavaScript sees them (NaN equals NaN, 0 equals -0). */
-export function expectEqual(actual: readonly number[], expected: readonly number[]): void {
+export function expectEqual(actual: ArrayLike<number>, expected: ArrayLike<number>): void {
   expect(actual.length).toBe(expected.length);
   for (let i = 0; i < expected.length; i++)
     if (actual[i] !== expected[i] && !(Number.isNaN(actual[i]) && Number.isNaN(expected[i])))
@@ -50,8 +58,8 @@ export function expectEqual(actual: readonly number[], expected: readonly number
 
 /** Fails unless |actual - expected| <= bound for every element; what is not finite must be the same. */
 export function expectWithin(
-  actual: readonly number[],
-  expected: readonly number[],
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
   bound: (index: number) => number,
 ): void {
   expect(actual.length).toBe(expected.length);

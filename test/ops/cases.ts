@@ -1,0 +1,27 @@
+import { activationCases } from './cases/activations';
+import type { Case } from './cases/case';
+import { convCases } from './cases/conv';
+import { elementwiseCases } from './cases/elementwise';
+import { indexingCases } from './cases/indexing';
+import { matmulCases } from './cases/matmul';
+import { normCases } from './cases/norm';
+import { poolCases } from './cases/pool';
+import { randomCases } from './cases/random';
+import { reduceCases } from './cases/reduce';
+import { shapeCases } from './cases/shape';
+import { softmaxCases } from './cases/softmax';
+
+/** Every operation of the registry, and the public functions made of them: registry.test.ts misses none. */
+export const cases: readonly Case[] = [
+  ...elementwiseCases,
+  ...activationCases,
+  ...shapeCases,
+  ...reduceCases,
+  ...softmaxCases,
+  ...matmulCases,
+  ...convCases,
+  ...poolCases,
+  ...normCases,
+  ...indexingCases,
+  ...randomCases,
+];
