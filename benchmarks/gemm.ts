@@ -1,5 +1,5 @@
 import { loadAddon } from '../lib/backend/native/loader';
-import { backendInfo, matmul, randn, setThreads, type Tensor } from '../lib';
+import { backendInfo, matmul, randn, setThreads } from '../lib';
 import { evaluateSync } from '../lib/graph/evaluate';
 import { median, secondsOf, type Row } from './measure';
 
@@ -18,7 +18,7 @@ export function gemm(threads: readonly number[], filter: RegExp): Row[] {
       if (!filter.test(name)) continue;
       const [a, b] = [randn([size, size]), randn([size, size])];
       evaluateSync([a, b]);
-      const product = (): void => evaluateSync([matmul(a, b) as Tensor]);
+      const product = (): void => evaluateSync([matmul(a, b)]);
       // The peak is taken beside each case, as clocks change with time and load.
       const peak = median(Array.from({ length: 9 }, () => addon.fmaPeak(0.02))) * count;
       const ours = (2 * size ** 3) / secondsOf(product) / 1e9;

@@ -48,5 +48,12 @@ export function table(rows: readonly Row[]): string {
   ]);
   const all = [['suite', 'case', 'threads', 'ours', 'unit', 'reference', 'is', 'ratio'], ...cells];
   const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
-  return all.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()).join('\n');
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }

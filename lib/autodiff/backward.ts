@@ -41,7 +41,7 @@ function accumulate(cotangents: ReadonlyMap<Tensor, Tensor>, createGraph: boolea
   // An earlier backward's gradients that are still pending start now, so that accumulating over micro-batches never
   // builds one giant recipe.
   const earlier = targets.flatMap(({ owner }) => (owner.grad?.pending === true ? [owner.grad] : []));
-  if (earlier.length > 0) submit(earlier);
+  if (earlier.length > 0) void submit(earlier);
   return recordTogether(() =>
     withGradMode(createGraph, 'backward', () =>
       labelled('backward', () =>

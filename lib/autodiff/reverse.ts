@@ -81,7 +81,9 @@ export function fit(g: Tensor, primal: Tensor): Tensor {
   const typed = g.dtype === primal.dtype ? g : cast(g, primal.dtype);
   if (shapesEqual(typed.shape, primal.shape)) return typed;
   const missing = typed.shape.length - primal.shape.length;
-  const dim = typed.shape.flatMap((size, i) => (i < missing || (primal.shape[i - missing] === 1 && size !== 1) ? [i] : []));
+  const dim = typed.shape.flatMap((size, i) =>
+    i < missing || (primal.shape[i - missing] === 1 && size !== 1) ? [i] : [],
+  );
   const summed = dim.length === 0 ? typed : sum(typed, { dim });
   return shapesEqual(summed.shape, primal.shape) ? summed : reshape(summed, primal.shape);
 }

@@ -41,7 +41,9 @@ export function gradients(
   const result = starts.map((start) => cotangents.get(start) ?? null);
   result.forEach((g, i) => {
     if (g === null && options.allowUnused !== true)
-      throw new GradientError(`gradients: the outputs do not depend on input ${i}; pass { allowUnused: true } for null`);
+      throw new GradientError(
+        `gradients: the outputs do not depend on input ${i}; pass { allowUnused: true } for null`,
+      );
   });
   if (!(options.retainGraph ?? createGraph))
     for (const tensor of path) if (!tensor.isLeaf && !wanted.has(tensor)) tensor.released = true;
@@ -62,7 +64,8 @@ type Function1 = (...inputs: Tensor[]) => TensorBase;
 function traceFunction(op: string, fn: Function1, inputs: readonly TensorBase[]): { starts: Tensor[]; output: Tensor } {
   const primals = inputs.map((input, i) => {
     if (!(input instanceof TensorBase)) throw new ValueError(`${op}: input ${i} is not a tensor`);
-    if (!isFloat(input.dtype)) throw new DTypeError(`${op}: input ${i} is ${input.dtype}; only floats have derivatives`);
+    if (!isFloat(input.dtype))
+      throw new DTypeError(`${op}: input ${i} is ${input.dtype}; only floats have derivatives`);
     return input.capture();
   });
   return enableGrad(() => {
@@ -72,7 +75,8 @@ function traceFunction(op: string, fn: Function1, inputs: readonly TensorBase[])
       return start;
     });
     const output = fn(...starts);
-    if (!(output instanceof TensorBase)) throw new ValueError(`${op}: the function returns a tensor, got ${typeof output}`);
+    if (!(output instanceof TensorBase))
+      throw new ValueError(`${op}: the function returns a tensor, got ${typeof output}`);
     return { starts, output: output.capture() };
   });
 }
@@ -267,7 +271,7 @@ export function hvp(
  *     const h = hessian((x) => x.pow(3).sum(), tensor([1, 2])); // diag(6, 12)
  */
 export function hessian(fn: (x: Tensor) => TensorBase, x: TensorBase): Tensor {
-  const { starts, output } = traceFunction('hessian', (input) => grad(fn as Function1)(input!), [x]);
+  const { starts, output } = traceFunction('hessian', (input) => grad(fn)(input), [x]);
   const start = starts[0]!;
   const n = start.size;
   const flat = enableGrad(() => reshape(output, [n]));

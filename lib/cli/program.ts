@@ -30,7 +30,7 @@ export async function createProgram(actions: Actions): Promise<Command> {
     .description('Trains a convolutional network to tell images apart, and tests it on images it has not seen.')
     .addArgument(new Argument('<dataset>', 'handwritten digits').choices(['digits']))
     .option('--data <dir>', "use the images in a folder with files of MNIST's names", path)
-    .option('--epochs <n>', 'how often every image is seen (default: 16; 5 with --data)', integer(1))
+    .option('--epochs <n>', 'how often every image is seen (default: 15; 5 with --data)', integer(1))
     .addOption(new Option('--optimizer <name>', 'update rule').choices(['adam', 'sgd']).default('adam'))
     .option('--lr <x>', 'largest learning rate (default: 0.003 for adam, 0.05 for sgd)', number(0))
     .option('--momentum <x>', 'of sgd (default: 0.9)', number(0, 1))

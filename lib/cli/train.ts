@@ -36,7 +36,7 @@ export async function runTraining(options: TrainArguments): Promise<number> {
   const { backend, isa, threads } = backendInfo();
 
   const dataset = options.data === undefined ? loadDigits() : loadIdxDirectory(options.data);
-  const { epochs = options.data === undefined ? 16 : 5, batchSize = options.data === undefined ? 32 : 64 } = options;
+  const { epochs = options.data === undefined ? 15 : 5, batchSize = options.data === undefined ? 32 : 64 } = options;
   if (options.out !== undefined) prepareFolder(options.out);
   const { seed } = options;
   const lr = options.lr ?? DEFAULT_LR[options.optimizer];

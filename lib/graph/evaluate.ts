@@ -100,7 +100,12 @@ export function recordTogether<T>(fn: () => T): T {
 }
 
 /** Starts a program for what is pending; null if nothing is. */
-function start(target: Queue, wanted: readonly Tensor[], sync: boolean, options: SubmitOptions): Completion<void> | null {
+function start(
+  target: Queue,
+  wanted: readonly Tensor[],
+  sync: boolean,
+  options: SubmitOptions,
+): Completion<void> | null {
   const traced = trace(wanted);
   const failure = [...wanted, ...traced.leaves].find((tensor) => tensor.failure !== null)?.failure ?? null;
   if (traced.roots.length === 0 && failure === null) return null;
@@ -134,7 +139,7 @@ function start(target: Queue, wanted: readonly Tensor[], sync: boolean, options:
   release(traced);
   counts.programs++;
   const cost = compiled.program.estimatedNanoseconds * target.backend.costFactor;
-  target.enqueue(flight, sync || cost < INLINE_NANOSECONDS, cost);
+  target.enqueue(flight, sync || cost < INLINE_NANOSECONDS);
   return promise;
 }
 
@@ -218,11 +223,15 @@ export function readItemSync(tensor: Tensor): number {
 }
 
 function ready(tensor: Tensor): void {
-  if (tensor.failure !== null) throw tensor.failure;
+  throwFailure(tensor);
   if (tensor.pending) evaluateSync([tensor]);
   else if (tensor.run !== 0) backendQueue().wait(tensor.run);
-  if (tensor.failure !== null) throw tensor.failure;
+  throwFailure(tensor);
   queue?.throwHeld();
+}
+
+function throwFailure({ failure }: Tensor): void {
+  if (failure !== null) throw failure;
 }
 
 function read<T>(tensor: Tensor, get: (tensor: Tensor) => T): Completion<T> {
@@ -234,7 +243,8 @@ function read<T>(tensor: Tensor, get: (tensor: Tensor) => T): Completion<T> {
   };
   const done = (): void => (tensor.failure !== null ? fail(tensor.failure) : resolve(get(tensor)));
   try {
-    if (tensor.failure === null && tensor.pending) submit([tensor]);
+    // Its error is this promise's.
+    if (tensor.failure === null && tensor.pending) submit([tensor]).observed = true;
     else target.throwHeld();
   } catch (error) {
     reject(error as Error);
@@ -278,7 +288,7 @@ setOnRecord((tensor) => {
   if (tensor.requiresGrad || recording > 0 || tensor.serial - tensor.oldest < MAX_PENDING) return;
   // Counting is a walk: done now and then.
   if (++recorded % COUNT_EVERY === 0 && countPending(tensor, MAX_PENDING) > MAX_PENDING)
-    start(backendQueue(), [tensor], false, {});
+    void start(backendQueue(), [tensor], false, {});
 });
 
 // ---- promises

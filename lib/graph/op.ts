@@ -48,8 +48,7 @@ export interface OpDefinition<Attrs> {
    * 'none' declares that there is no gradient (comparisons, indices).
    */
   readonly vjp:
-    | 'none'
-    | ((g: Tensor, inputs: readonly Tensor[], output: Tensor, attrs: Attrs) => readonly (Tensor | null)[]);
+    'none' | ((g: Tensor, inputs: readonly Tensor[], output: Tensor, attrs: Attrs) => readonly (Tensor | null)[]);
   /** Forward rule: from the inputs' tangents (null: zero) to the output's. Derived by two vjps where not given. */
   readonly jvp?: (
     tangents: readonly (Tensor | null)[],

@@ -1,12 +1,13 @@
-import { BackendError, SaddlepointError, ValueError } from '../errors';
+import type { SaddlepointError} from '../errors';
+import { BackendError, ValueError } from '../errors';
 import type { Tensor } from '../tensor/tensor';
 import type { Backend, Run, RunFailure } from './backend';
-import { Completion } from './completion';
+import type { Completion } from './completion';
 
 /** At most this many programs wait or run; the next submission waits for the oldest. */
 const MAX_IN_FLIGHT = 16;
-/** After this much inlined work the event loop gets a turn. */
-const INLINE_BUDGET_NANOSECONDS = 1e6;
+/** Awaiting inlined programs for longer than this gives the event loop a turn: their promises alone never would. */
+const TURN_MILLISECONDS = 1;
 
 /** One run and what hangs on it. */
 export interface Flight {
@@ -28,7 +29,7 @@ export class Queue {
   readonly #flights = new Map<number, Flight>();
   readonly #errors = new Map<number, Error>();
   #held: { error: Error; completion: Completion<unknown> } | null = null;
-  #inlined = 0;
+  #lastTurn = 0;
 
   constructor(readonly backend: Backend) {
     backend.onCompletion(() => this.collect());
@@ -39,11 +40,10 @@ export class Queue {
   }
 
   /** Runs now if it is short and nothing waits, or if asked to; queues it otherwise. */
-  enqueue(flight: Flight, inline: boolean, nanoseconds: number): void {
+  enqueue(flight: Flight, inline: boolean): void {
     this.collect();
     while (this.#flights.size >= MAX_IN_FLIGHT) this.#waitForOldest();
     if (inline && this.#flights.size === 0) {
-      this.#inlined += nanoseconds;
       this.#settle(flight, this.backend.runInline(flight.run));
     } else {
       for (const root of flight.roots) root.run = flight.run.id;
@@ -54,8 +54,9 @@ export class Queue {
 
   /** Whether a short program should rather let the event loop have a turn. */
   takeTurn(): boolean {
-    if (this.#inlined < INLINE_BUDGET_NANOSECONDS) return false;
-    this.#inlined = 0;
+    const now = performance.now();
+    if (now - this.#lastTurn < TURN_MILLISECONDS) return false;
+    this.#lastTurn = now;
     return true;
   }
 
@@ -119,7 +120,11 @@ export class Queue {
         root.storage = null;
       } else root.variable?.commit(root);
     }
-    if (error === null) return flight.resolve();
+    if (error === null) {
+      if (this.takeTurn()) setImmediate(flight.resolve);
+      else flight.resolve();
+      return;
+    }
     this.#errors.set(flight.run.id, error);
     for (const root of flight.roots) root.variable?.revert(root);
     flight.onFailure?.(error);
@@ -136,7 +141,8 @@ export class Queue {
     const error: SaddlepointError = new ValueError(message);
     const site = flight.siteOf(failure.instruction);
     // The stack that helps is where the operation was recorded, not where its numbers were asked for.
-    if (site?.stack !== undefined) error.stack = `${error.name}: ${message}\n${site.stack.split('\n').slice(1).join('\n')}`;
+    if (site?.stack !== undefined)
+      error.stack = `${error.name}: ${message}\n${site.stack.split('\n').slice(1).join('\n')}`;
     return error;
   }
 }

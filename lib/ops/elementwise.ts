@@ -4,6 +4,7 @@ import type { Opcode } from '../graph/program/elementwise';
 import { broadcastShapes } from '../tensor/shape';
 import type { Operand, Tensor } from '../tensor/tensor';
 import { cast } from './cast';
+import { zerosLike } from './create';
 import { asFloat, asTensor, promoted, promotedFloats, promotedNumbers } from './operands';
 
 /** d output / d x, from x and the output; null: zero everywhere. */
@@ -14,8 +15,8 @@ function defineUnary(name: Opcode, derivative: Derivative): (x: Tensor) => Tenso
   const apply = defineOp(name, {
     shape: ([x]) => x!.shape,
     lower: { elementwise: name },
-    vjp: derivative === null ? (g) => [mul(g, 0)] : (g, [x], y) => [mul(g, derivative(x!, y))],
-    jvp: derivative === null ? ([dx]) => mul(dx!, 0) : ([dx], [x], y) => mul(dx!, derivative(x!, y)),
+    vjp: derivative === null ? (g) => [zerosLike(g)] : (g, [x], y) => [mul(g, derivative(x!, y))],
+    jvp: derivative === null ? ([dx]) => zerosLike(dx!) : ([dx], [x], y) => mul(dx!, derivative(x!, y)),
   });
   return (x) => apply([x], undefined);
 }

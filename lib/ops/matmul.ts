@@ -9,6 +9,12 @@ import { expand, reshape, transpose } from './shape';
 const adjoint = (x: Tensor): Tensor => transpose(x, -2, -1);
 const product = (a: Tensor, b: Tensor): Tensor => matmulOp([a, b], undefined);
 
+/**
+ * Whether x is stored with its last two dims exchanged, as `linear` reads its weight: its gradient is computed in that
+ * order too, so that undoing the transpose needs no copy.
+ */
+const isTransposed = (x: Tensor): boolean => x.op?.name === 'permute';
+
 const matmulOp: Apply = defineOp('matmul', {
   shape: ([a, b]) => {
     const batch = a!.shape.slice(0, -2);
@@ -17,7 +23,10 @@ const matmulOp: Apply = defineOp('matmul', {
     return [...batch, a!.shape.at(-2)!, b!.shape.at(-1)!];
   },
   lower: { kernel: 'matmul' },
-  vjp: (g, [a, b]) => [product(g, adjoint(b!)), product(adjoint(a!), g)],
+  vjp: (g, [a, b]) => [
+    isTransposed(a!) ? adjoint(product(b!, adjoint(g))) : product(g, adjoint(b!)),
+    isTransposed(b!) ? adjoint(product(adjoint(g), a!)) : product(adjoint(a!), g),
+  ],
   jvp: ([da, db], [a, b]) => {
     const left = da && product(da, b!);
     const right = db && product(a!, db);

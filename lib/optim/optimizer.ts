@@ -2,7 +2,7 @@ import { ValueError } from '../errors';
 import type { Completion } from '../graph/completion';
 import { evaluateSync, recordTogether, submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
-import { Variable, type Tensor } from '../tensor/tensor';
+import { Variable, withoutCapturing, type Tensor } from '../tensor/tensor';
 import { checkNames, withDefaults } from './options';
 import { ParameterState } from './state';
 import { restore, snapshot, type OptimizerStateDict } from './state-dict';
@@ -141,13 +141,12 @@ export abstract class Optimizer<Options extends CommonOptions> {
           const state = this.#stateOf(variable);
           state.step++;
           stepped.push(state);
-          const value = this.update({ parameter: state.lend(variable), gradient, state, options });
-          state.takeBack();
-          variable.replace(value);
+          variable.replace(this.update({ parameter: variable.current, gradient, state, options }));
           roots.push(variable.current, ...state.tensors());
         }
     };
-    noGrad(() => recordTogether(record));
+    // Nobody keeps what the rule reads, so the next step may overwrite it.
+    noGrad(() => withoutCapturing(() => recordTogether(record)));
     const undo = (): void => {
       for (const state of stepped) state.undo();
     };

@@ -5,7 +5,6 @@ import { Variable, type Tensor } from '../tensor/tensor';
 export class ParameterState {
   step = 0;
   readonly variables = new Map<string, Variable>();
-  #lent: { version: Tensor; captured: boolean }[] = [];
 
   constructor(private readonly parameter: Variable) {}
 
@@ -20,7 +19,7 @@ export class ParameterState {
       variable = new Variable(zeros(this.parameter.shape, { dtype: this.parameter.dtype }));
       this.variables.set(name, variable);
     }
-    return this.lend(variable);
+    return variable.current;
   }
 
   /** Replaces the value; returns it. `value` is the optimizer's own: nobody else may hold it. */
@@ -28,20 +27,7 @@ export class ParameterState {
     this.read(name);
     const variable = this.variables.get(name)!;
     variable.replace(value);
-    return this.lend(variable);
-  }
-
-  /** The current version, for a formula that keeps no handle on it. */
-  lend(variable: Variable): Tensor {
-    const version = variable.current;
-    this.#lent.push({ version, captured: version.captured });
-    return version;
-  }
-
-  /** The formula is recorded: what only it has seen may be overwritten by the next step. */
-  takeBack(): void {
-    for (const { version, captured } of this.#lent) version.captured = captured;
-    this.#lent = [];
+    return variable.current;
   }
 
   /** The current values, to be computed. */

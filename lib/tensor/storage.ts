@@ -24,7 +24,7 @@ export class Storage {
   ) {
     const { bytes, array } = dtypes[dtype];
     // Not zeroed: every kernel writes its whole output. A slow buffer owns its ArrayBuffer, alone and off the heap.
-    const buffer = Buffer.allocUnsafeSlow(length * bytes + ALIGNMENT).buffer as ArrayBuffer;
+    const buffer = Buffer.allocUnsafeSlow(length * bytes + ALIGNMENT).buffer;
     const address = addressOf(buffer);
     const padding = address === 0 ? 0 : (ALIGNMENT - (address % ALIGNMENT)) % ALIGNMENT;
     this.data = new array(buffer, padding, length);
@@ -52,7 +52,8 @@ export class Storage {
         data[i] = BigInt(value);
       }
     else if (dtype === 'bool') for (let i = 0; i < data.length; i++) data[i] = Number(values[i]) !== 0 ? 1 : 0;
-    else if (ArrayBuffer.isView(values) && !(values instanceof BigInt64Array)) data.set(values as unknown as ArrayLike<number>);
+    else if (ArrayBuffer.isView(values) && !(values instanceof BigInt64Array))
+      data.set(values as unknown as ArrayLike<number>);
     else for (let i = 0; i < data.length; i++) data[i] = Number(values[i]);
     return storage;
   }

@@ -245,7 +245,9 @@ export class Variable extends TensorBase {
 
   #check(value: TensorBase): void {
     if (!shapesEqual(value.shape, this.shape))
-      throw new ShapeError(`assign: the Variable has shape ${formatShape(this.shape)}, got ${formatShape(value.shape)}`);
+      throw new ShapeError(
+        `assign: the Variable has shape ${formatShape(this.shape)}, got ${formatShape(value.shape)}`,
+      );
     if (value.dtype !== this.dtype) throw new DTypeError(`assign: the Variable is ${this.dtype}, got ${value.dtype}`);
   }
 

@@ -86,7 +86,9 @@ onEachBackend('evaluating', () => {
     readDataSync(add(output, 1));
     await new Promise(setImmediate);
     process.off('warning', listen);
-    expect(warnings.filter((w) => (w as { code?: string }).code === 'SADDLEPOINT_RECOMPUTED').length).toBeLessThanOrEqual(1);
+    expect(
+      warnings.filter((w) => (w as { code?: string }).code === 'SADDLEPOINT_RECOMPUTED').length,
+    ).toBeLessThanOrEqual(1);
   });
 
   test('a loss read before backward gives the same gradients as one that is not', async () => {
@@ -161,7 +163,10 @@ onEachBackend('evaluating', () => {
   });
 
   test('sync reads are right while programs are in flight', async () => {
-    const big = tensor(Array.from({ length: 200 * 200 }, (_, i) => (i % 7) - 3), { shape: [200, 200] });
+    const big = tensor(
+      Array.from({ length: 200 * 200 }, (_, i) => (i % 7) - 3),
+      { shape: [200, 200] },
+    );
     let x: Tensor = big;
     for (let i = 0; i < 6; i++) x = mul(matmul(x, big), 1e-3);
     const running = submit([x]);

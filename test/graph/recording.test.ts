@@ -32,7 +32,9 @@ onEachBackend('recording', () => {
     const one = add(counter, 0);
     counter.assign(add(counter, 1));
     const two = add(counter, 0);
-    expect([readItemSync(two), readItemSync(one), readItemSync(two), readItemSync(counter.capture())]).toEqual([2, 1, 2, 2]);
+    expect([readItemSync(two), readItemSync(one), readItemSync(two), readItemSync(counter.capture())]).toEqual([
+      2, 1, 2, 2,
+    ]);
   });
 
   test('a random node takes its offset when recorded, and recomputing reuses it', () => {

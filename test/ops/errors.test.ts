@@ -1,4 +1,5 @@
-import { DTypeError, SaddlepointError, ShapeError, ValueError } from '../../lib/errors';
+import type { SaddlepointError } from '../../lib/errors';
+import { DTypeError, ShapeError, ValueError } from '../../lib/errors';
 import * as ops from '../../lib/ops';
 import type { DType } from '../../lib/tensor/dtype';
 import { onEachBackend } from '../helpers/backends';

@@ -32,7 +32,7 @@ const stepMakers: readonly ((shape: readonly number[], random: readonly number[]
     const rotated = dims.map((_, i) => dims[(i + a!) % dims.length]!);
     if (b! % 2 === 0) rotated.reverse();
     return {
-      name: `permute ${rotated}`,
+      name: `permute ${String(rotated)}`,
       onTensor: (x) => ops.permute(x, rotated),
       onArray: (x) =>
         build(
@@ -52,7 +52,11 @@ const stepMakers: readonly ((shape: readonly number[], random: readonly number[]
         : shape.length < 6
           ? shape.toSpliced(at, 1, divisor, size / divisor)
           : [...shape];
-    return { name: `reshape ${to}`, onTensor: (x) => ops.reshape(x, to), onArray: (x) => new NDArray(to, x.data) };
+    return {
+      name: `reshape ${String(to)}`,
+      onTensor: (x) => ops.reshape(x, to),
+      onArray: (x) => new NDArray(to, x.data),
+    };
   },
   function slice(shape, [a, b, c]) {
     const at = a! % shape.length;
@@ -68,7 +72,7 @@ const stepMakers: readonly ((shape: readonly number[], random: readonly number[]
   function expand(shape, [a]) {
     const to = shape.map((size) => (size === 1 ? 1 + (a! % 3) : size));
     return {
-      name: `expand ${to}`,
+      name: `expand ${String(to)}`,
       onTensor: (x) => ops.expand(x, to),
       onArray: (x) => build(to, (i) => x.broadcastGet(i)),
     };

@@ -159,7 +159,6 @@ onEachBackend('optimizers', () => {
   });
 
   test('a schedule compiles nothing again', async () => {
-    
     const a = parameter();
     const optimizer = new Adam([a], { lr: 0.1 });
     const step = async (): Promise<void> => {

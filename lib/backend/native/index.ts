@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { BackendError, ValueError } from '../../errors';
 import type { Backend, Completion, LoadedProgram, Run, RunFailure } from '../../graph/backend';
 import { encode } from '../../graph/program/encode';
@@ -119,8 +120,10 @@ function guarded<T>(call: () => T): T {
   try {
     return call();
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    if (error instanceof RangeError) throw new ValueError(message, { cause: error });
+    // Not `instanceof`: in a vm context, as tests have, the addon's errors are of another realm.
+    if (!types.isNativeError(error)) throw error;
+    const { message } = error;
+    if (error.name === 'RangeError') throw new ValueError(message, { cause: error });
     throw new BackendError(`native backend: ${message}`, { cause: error });
   }
 }

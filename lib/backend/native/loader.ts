@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { types } from 'node:util';
 import { opcodeNames } from '../../graph/program/elementwise';
 import { PROGRAM_VERSION } from '../../graph/program/encode';
 import { kernelNames } from '../../graph/program/kernels';
@@ -32,7 +33,7 @@ export function loadAddon(): LoadResult {
     try {
       return { addon: open(path, version), path, tried };
     } catch (error) {
-      tried.push({ path, problem: error instanceof Error ? error.message : String(error) });
+      tried.push({ path, problem: types.isNativeError(error) ? error.message : String(error) });
     }
   }
   return { addon: null, path: '', tried };

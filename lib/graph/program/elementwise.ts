@@ -67,4 +67,6 @@ const opcodeTable = {
 export type Opcode = keyof typeof opcodeTable;
 export const opcodes: { readonly [O in Opcode]: { readonly operands: number } } = opcodeTable;
 export const opcodeNames = Object.keys(opcodes) as Opcode[];
-export const opcodeIds = Object.fromEntries(opcodeNames.map((name, id) => [name, id])) as { readonly [O in Opcode]: number };
+export const opcodeIds = Object.fromEntries(opcodeNames.map((name, id) => [name, id])) as {
+  readonly [O in Opcode]: number;
+};

@@ -7,7 +7,9 @@ export const PROGRAM_MAGIC = 0x53444c50;
 export const PROGRAM_VERSION = 1;
 
 const bufferKinds: { readonly [K in BufferSpec['kind']]: number } = { input: 0, output: 1, inout: 2, arena: 3 };
-const kernelIds = Object.fromEntries(kernelNames.map((name, id) => [name, id])) as { readonly [K in KernelName]: number };
+const kernelIds = Object.fromEntries(kernelNames.map((name, id) => [name, id])) as {
+  readonly [K in KernelName]: number;
+};
 
 /**
  * The flat form that the addon decodes and validates again (native/runtime/program.cc), all int32; "float64" takes two

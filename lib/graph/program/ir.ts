@@ -54,7 +54,19 @@ export function graphOf(trace: Trace): Graph {
 
 function inputValue(kind: 'leaf' | 'scalar', slot: number, shape: Shape, dtype: DType): Value {
   const id = kind === 'leaf' ? -1 - 2 * slot : -2 - 2 * slot;
-  return { id, shape, dtype, kind, slot, op: null, inputs: [], attrs: undefined, attributes: [], label: kind, site: -1 };
+  return {
+    id,
+    shape,
+    dtype,
+    kind,
+    slot,
+    op: null,
+    inputs: [],
+    attrs: undefined,
+    attributes: [],
+    label: kind,
+    site: -1,
+  };
 }
 
 export function isElementwise(value: Value): boolean {

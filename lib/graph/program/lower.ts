@@ -113,7 +113,10 @@ export function lower(graph: Graph, groups: readonly Group[]): Lowered {
       // Windows cannot always be rearranged as they are (merging dims of a transpose): then from a dense copy.
       if (kernels[lowering.kernel].strided === 'none')
         given = given.map((place, i) => densePlaceOf(place, value.inputs[i]!.dtype));
-      const arranged = lowering.arrange(given.map((place) => place.layout), value.attrs);
+      const arranged = lowering.arrange(
+        given.map((place) => place.layout),
+        value.attrs,
+      );
       given = given.map((place, i) => ({ slot: place.slot, layout: arranged[i]! }));
     }
     if (kernels[lowering.kernel].strided === 'none')
@@ -139,7 +142,8 @@ export function lower(graph: Graph, groups: readonly Group[]): Lowered {
 
   const rootSlots = graph.roots.map((root) => {
     const place = placeOf(root);
-    const whole = isDense(place.layout) && place.layout.offset === 0 && slots[place.slot]!.length === sizeOf(root.shape);
+    const whole =
+      isDense(place.layout) && place.layout.offset === 0 && slots[place.slot]!.length === sizeOf(root.shape);
     const isLeaf = slots[place.slot]!.leaf >= 0;
     return whole && !isLeaf ? place.slot : copy(place, root.shape, root.dtype).slot;
   });
@@ -189,6 +193,8 @@ function broadcast(place: Place, shape: Shape): Place {
   const { layout } = place;
   if (shapesEqual(layout.shape, shape)) return place;
   const missing = shape.length - layout.shape.length;
-  const strides = shape.map((_, i) => (i < missing || layout.shape[i - missing] === 1 ? 0 : layout.strides[i - missing]!));
+  const strides = shape.map((_, i) =>
+    i < missing || layout.shape[i - missing] === 1 ? 0 : layout.strides[i - missing]!,
+  );
   return { slot: place.slot, layout: { offset: layout.offset, shape, strides } };
 }

@@ -41,4 +41,3 @@ export interface Program {
   /** Rough cost in nanoseconds of one core: decides between the caller's thread and the backend's. */
   readonly estimatedNanoseconds: number;
 }
-

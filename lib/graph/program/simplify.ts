@@ -40,6 +40,7 @@ function keyOf(value: Value, inputs: readonly Value[]): string {
 
 function reachable(values: readonly Value[], roots: readonly Value[]): Value[] {
   const needed = new Set<Value>(roots);
-  for (let i = values.length - 1; i >= 0; i--) if (needed.has(values[i]!)) for (const input of values[i]!.inputs) needed.add(input);
+  for (let i = values.length - 1; i >= 0; i--)
+    if (needed.has(values[i]!)) for (const input of values[i]!.inputs) needed.add(input);
   return values.filter((value) => needed.has(value));
 }

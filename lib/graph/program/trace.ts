@@ -73,6 +73,8 @@ function collect(wanted: readonly Tensor[]): { nodes: Tensor[]; roots: Tensor[] 
     if (tensor.visit === walk) continue;
     tensor.visit = walk;
     nodes.push(tensor);
+    // What a Variable holds now is computed once, not with every program that reads it.
+    if (tensor.variable?.current === tensor) addRoot(tensor);
     for (let i = 0; i < tensor.inputs.length; i++) {
       const input = tensor.inputs[i]!;
       if (input.pending && input.visit !== walk) stack.push(input);

@@ -204,8 +204,8 @@ describe.each(backends)('indexing on %s', (_name, backend) => {
     const index = dense('int32', [4], [3, 2, 1, 0]);
     const outputs = [{ dtype: 'int64' as const, shape: [4] }];
     const [gathered] = runStorages(backend, { kernel: 'gather', inputs: [x, index], outputs, attributes: [0] });
-    expect(Array.from(gathered!.data)).toEqual([...values].reverse());
+    expect([...(gathered!.data as BigInt64Array)]).toEqual([...values].reverse());
     const [padded] = runStorages(backend, { kernel: 'pad', inputs: [x], outputs, attributes: [0, 0, 1] });
-    expect(Array.from(padded!.data)).toEqual(values);
+    expect([...(padded!.data as BigInt64Array)]).toEqual(values);
   });
 });

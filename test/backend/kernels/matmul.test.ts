@@ -6,7 +6,7 @@ import { expectEqual, expectWithin, Numbers, roundoff } from './numbers';
 function reference(a: Operand, b: Operand): { product: number[]; magnitude: number[] } {
   const rank = a.shape.length;
   const [m, k, n] = [a.shape[rank - 2]!, a.shape[rank - 1]!, b.shape[rank - 1]!];
-  const [as, bs] = [elements(a), elements(b)];
+  const [as, bs] = [Float64Array.from(elements(a)), Float64Array.from(elements(b))];
   const product: number[] = [];
   const magnitude: number[] = [];
   for (let batch = 0; batch < sizeOf(a.shape.slice(0, -2)); batch++)

@@ -1,18 +1,20 @@
 import type { DType } from '../../../lib/tensor/dtype';
 import { dense, type Operand, sizeOf } from './builder';
 
-/** Reproducible numbers: a linear congruential generator (Knuth's MMIX constants, the upper 32 bits). */
+/** Reproducible numbers: xorshift of 32 bits (Marsaglia 2003). */
 export class Numbers {
-  private state: bigint;
+  private state: number;
 
   constructor(seed: number) {
-    this.state = BigInt(seed) * 2654435769n + 1n;
+    this.state = Math.imul(seed, 0x9e3779b9) | 1;
   }
 
   /** In [0, 1). */
   next(): number {
-    this.state = BigInt.asUintN(64, this.state * 6364136223846793005n + 1442695040888963407n);
-    return Number(this.state >> 32n) / 2 ** 32;
+    this.state ^= this.state << 13;
+    this.state ^= this.state >>> 17;
+    this.state ^= this.state << 5;
+    return (this.state >>> 0) / 2 ** 32;
   }
 
   between(low: number, high: number): number {

@@ -76,7 +76,7 @@ describe('the portable runner', () => {
     for (const { run } of [first, second, third]) backend.submit(run);
     await turn();
     backend.wait(second.run.id);
-    expect(Array.from(second.out.data)).toEqual([0.5, -0.25, 2]);
+    expect(Array.from(second.out.data, Number)).toEqual([0.5, -0.25, 2]);
     expect(backend.collect().map(({ id }) => id)).toEqual([first.run.id, second.run.id]);
     backend.wait(first.run.id);
     backend.wait(123456);
@@ -133,7 +133,7 @@ describe('the portable runner', () => {
     expect(backend.runInline(lookup(backend, 10).run)).toMatchObject({ kind: 'value' });
     const good = lookup(backend, 2);
     expect(backend.runInline(good.run)).toBeNull();
-    expect(Array.from(good.out.data)).toEqual([0.5, -0.25, 2]);
+    expect(Array.from(good.out.data, Number)).toEqual([0.5, -0.25, 2]);
   });
 
   it('reports an arena for which there is no memory', () => {
@@ -197,8 +197,8 @@ describe('programs of several instructions', () => {
       const [state, out] = [Storage.from('float32', x), new Storage('float32', n)];
       const run = { id: repetition + 1, loaded, bindings: [state, out], scalars: new Float64Array(0), after: [] };
       expect(backend.runInline(run)).toBeNull();
-      expect(Array.from(out.data)).toEqual(x.map((value) => -Math.abs(value)));
-      expect(Array.from(state.data)).toEqual(x.map(Math.abs));
+      expect(Array.from(out.data, Number)).toEqual(x.map((value) => -Math.abs(value)));
+      expect(Array.from(state.data, Number)).toEqual(x.map(Math.abs));
     }
   });
 
@@ -215,7 +215,7 @@ describe('programs of several instructions', () => {
     for (const loaded of [small, large, small]) {
       const [input, out] = [Storage.from('float32', x), new Storage('float32', n)];
       backend.runInline({ id: 1, loaded, bindings: [input, out], scalars: new Float64Array(0), after: [] });
-      expect(Array.from(out.data)).toEqual(x.map((value) => (loaded === large ? Math.abs(value) : value)));
+      expect(Array.from(out.data, Number)).toEqual(x.map((value) => (loaded === large ? Math.abs(value) : value)));
     }
   });
 

@@ -15,5 +15,7 @@ export function kernelsOf(plan: Plan): string[] {
 
 /** The number of byte code steps of each elementwise instruction. */
 export function stepsOf(plan: Plan): number[] {
-  return plan.program.instructions.filter(({ kernel }) => kernel === 'elementwise').map(({ attributes }) => attributes[2]!);
+  return plan.program.instructions
+    .filter(({ kernel }) => kernel === 'elementwise')
+    .map(({ attributes }) => attributes[2]!);
 }

@@ -78,12 +78,17 @@ describe('lower', () => {
   test('views copy nothing where a kernel reads strides', () => {
     const [a, b] = [value(4, 6), value(4, 6)];
     expect(kernelsOf(planOf(matmul(transpose(a, 0, 1), b)))).toEqual(['matmul']);
-    expect(kernelsOf(planOf(add(slice(a, [[0, 4, 2]]), expand(reshape(value(6), [1, 6]), [2, 6]))))).toEqual(['elementwise']);
+    expect(kernelsOf(planOf(add(slice(a, [[0, 4, 2]]), expand(reshape(value(6), [1, 6]), [2, 6]))))).toEqual([
+      'elementwise',
+    ]);
     expect(kernelsOf(planOf(sum(transpose(a, 0, 1), { dim: 0 })))).toEqual(['sum']);
   });
 
   test('a reshape that strides cannot say is copied once', () => {
-    expect(kernelsOf(planOf(exp(reshape(transpose(value(4, 6), 0, 1), [3, 8]))))).toEqual(['elementwise', 'elementwise']);
+    expect(kernelsOf(planOf(exp(reshape(transpose(value(4, 6), 0, 1), [3, 8]))))).toEqual([
+      'elementwise',
+      'elementwise',
+    ]);
   });
 
   test('isDense looks past strides of dims of size 1', () => {
@@ -166,7 +171,14 @@ describe('encode and print', () => {
   test('the header says what follows', () => {
     const { program } = planOf(add(matmul(value(2, 3), value(3, 2)), 1));
     const words = encode(program);
-    expect([...words.slice(0, 6)]).toEqual([PROGRAM_MAGIC, PROGRAM_VERSION, words.length, program.buffers.length, 2, 1]);
+    expect([...words.slice(0, 6)]).toEqual([
+      PROGRAM_MAGIC,
+      PROGRAM_VERSION,
+      words.length,
+      program.buffers.length,
+      2,
+      1,
+    ]);
   });
 
   test('a program is readable', () => {

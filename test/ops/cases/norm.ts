@@ -68,7 +68,7 @@ const normalised = (x: NDArray, s: NDArray, weight: NDArray, bias: NDArray): NDA
 const batchNormSamples: Sample[] = [...shapes, ['no images', [0, 2, 3], true] as const].map(
   ([title, shape, gradient]) => ({
     title,
-    inputs: [randomArray(shape, 92), statistics(shape[1]!), randomArray([shape[1]!], 93), randomArray([shape[1]!], 94)],
+    inputs: [randomArray(shape, 92), statistics(shape[1]), randomArray([shape[1]], 93), randomArray([shape[1]], 94)],
     run: (x, s, weight, bias) => ops.batchNorm(x, s, weight, bias, { eps }),
     reference: normalised,
     errors: (x) => x.map(() => 64),

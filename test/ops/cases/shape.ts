@@ -259,7 +259,7 @@ const concat: Case = {
         [2, 3],
       ],
       (...xs) => ops.stack(xs, { dim: 1 }),
-      (a, b) => build([2, 2, 3], ([i, j, k]) => (j === 0 ? a : b!).get([i!, k!])),
+      (a, b) => build([2, 2, 3], ([i, j, k]) => (j === 0 ? a : b).get([i!, k!])),
     ),
   ],
 };

@@ -1,0 +1,78 @@
+import { createProgram, isAnswered, UsageError } from '../../lib/cli/program';
+import type { TrainArguments } from '../../lib/cli/train';
+
+async function parse(...args: string[]): Promise<TrainArguments | undefined> {
+  let parsed: TrainArguments | undefined;
+  const program = await createProgram({
+    train: (options) => {
+      parsed = options;
+      return Promise.resolve();
+    },
+    info: () => Promise.resolve(),
+  });
+  await program.parseAsync(['node', 'saddlepoint', ...args]);
+  return parsed;
+}
+
+test('train has defaults', async () => {
+  expect(await parse('train', 'digits')).toEqual({ optimizer: 'adam', seed: 0, json: false });
+});
+
+test('train reads every flag', async () => {
+  const flags =
+    '--data d --epochs 3 --optimizer sgd --lr 1e-2 --momentum .5 --batch-size 7 --seed 9 --threads 2 --backend portable --json --out o';
+  expect(await parse('train', 'digits', ...flags.split(' '))).toEqual({
+    data: 'd',
+    epochs: 3,
+    optimizer: 'sgd',
+    lr: 0.01,
+    momentum: 0.5,
+    batchSize: 7,
+    seed: 9,
+    threads: 2,
+    backend: 'portable',
+    json: true,
+    out: 'o',
+  });
+});
+
+test.each<[string, string[], string]>([
+  ['no command', [], 'a command is needed; possible are train, info'],
+  ['an unknown command', ['serve'], "unknown command 'serve'; possible are train, info"],
+  ['no dataset', ['train'], "missing required argument 'dataset'; see train --help"],
+  ['an unknown dataset', ['train', 'cats'], 'Allowed choices are digits'],
+  ['two datasets', ['train', 'digits', 'digits'], 'too many arguments'],
+  ['an unknown flag', ['train', 'digits', '--epoch', '3'], "unknown option '--epoch'"],
+  ['an unknown flag of info', ['info', '--seed', '1'], 'possible are --json'],
+  ['a flag without its value', ['train', 'digits', '--data'], "option '--data <dir>' argument missing"],
+  ['an empty path', ['train', 'digits', '--out', ''], '--out'],
+  ['epochs 0', ['train', 'digits', '--epochs', '0'], "'--epochs <n>' argument '0' is invalid. It is an integer of at least 1"],
+  ['epochs 1.5', ['train', 'digits', '--epochs', '1.5'], '--epochs'],
+  ['epochs 3x', ['train', 'digits', '--epochs', '3x'], '--epochs'],
+  ['epochs in hexadecimal', ['train', 'digits', '--epochs', '0x10'], '--epochs'],
+  ['a learning rate of NaN', ['train', 'digits', '--lr', 'NaN'], '--lr'],
+  ['a negative learning rate', ['train', 'digits', '--lr', '-1'], 'It is a number of at least 0'],
+  ['an infinite learning rate', ['train', 'digits', '--lr', '1e999'], '--lr'],
+  ['a momentum of 1', ['train', 'digits', '--momentum', '1'], 'from 0 to below 1'],
+  ['a batch size of 0', ['train', 'digits', '--batch-size', '0'], '--batch-size'],
+  ['a seed beyond 2^53', ['train', 'digits', '--seed', '9007199254740993'], '--seed'],
+  ['no threads', ['train', 'digits', '--threads', '0'], 'from 1 to 64'],
+  ['an unknown backend', ['train', 'digits', '--backend', 'gpu'], 'Allowed choices are native, portable'],
+  ['an unknown optimizer', ['train', 'digits', '--optimizer', 'lion'], 'Allowed choices are adam, sgd'],
+])('refuses %s in one line', async (_what, args, message) => {
+  const error: unknown = await parse(...args).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(UsageError);
+  expect((error as Error).message).toContain(message);
+  expect((error as Error).message).not.toContain('\n');
+});
+
+test('help and version are answers, not errors', async () => {
+  const write = jest.spyOn(process.stdout, 'write').mockReturnValue(true);
+  try {
+    for (const args of [['--help'], ['train', '--help'], ['--version']])
+      expect(isAnswered(await parse(...args).catch((reason: unknown) => reason))).toBe(true);
+    expect(write.mock.calls.join('')).toContain('--batch-size');
+  } finally {
+    write.mockRestore();
+  }
+});
