@@ -85,7 +85,13 @@ class Addon : public Napi::Addon<Addon> {
     if (static_cast<napi_env>(env) == nullptr) return;
     addon->notified_ = false;
     addon->updateReference(env);
-    if (!addon->callback_.IsEmpty()) addon->callback_.Call({});
+    if (addon->callback_.IsEmpty()) return;
+    try {
+      addon->callback_.Call({});
+    } catch (const Napi::Error& error) {
+      // Otherwise Node would only warn: this is no call from JavaScript, to which it could throw.
+      napi_fatal_exception(env, error.Value());
+    }
   }
   using Completed = Napi::TypedThreadSafeFunction<Addon, void, &Addon::notify>;
 

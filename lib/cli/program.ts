@@ -1,4 +1,4 @@
-import type { Command, CommanderError } from 'commander';
+import type * as Commander from 'commander';
 import { SaddlepointError } from '../errors';
 import type { InfoArguments } from './info';
 import { isMissing } from './missing';
@@ -19,7 +19,7 @@ export interface Actions {
 }
 
 /** The command line; parsing it throws a UsageError for whatever is wrong. */
-export async function createProgram(actions: Actions): Promise<Command> {
+export async function createProgram(actions: Actions): Promise<Commander.Command> {
   const { Argument, Command, Option } = await loadCommander();
   const program = new Command('saddlepoint')
     .description('Machine learning for Node.js on CPUs')
@@ -51,7 +51,7 @@ export async function createProgram(actions: Actions): Promise<Command> {
 }
 
 /** commander is an optional dependency: the library works without it, the command does not. */
-async function loadCommander(): Promise<typeof import('commander')> {
+async function loadCommander(): Promise<typeof Commander> {
   try {
     return await import('commander');
   } catch (error) {
@@ -62,10 +62,10 @@ async function loadCommander(): Promise<typeof import('commander')> {
 
 /** Whether commander has printed what was asked for: the help, the version. */
 export function isAnswered(error: unknown): boolean {
-  return error instanceof Error && (error as Partial<CommanderError>).exitCode === 0;
+  return error instanceof Error && (error as Partial<Commander.CommanderError>).exitCode === 0;
 }
 
-function refuse(error: CommanderError, command: Command): never {
+function refuse(error: Commander.CommanderError, command: Commander.Command): never {
   if (error.exitCode === 0) throw error;
   const names = command.commands.map((child) => child.name()).join(', ');
   if (error.code === 'commander.help') throw new UsageError(`a command is needed; possible are ${names}`);

@@ -46,7 +46,7 @@ export async function createReporter(json: boolean, epochs: number): Promise<Rep
   if (!process.stdout.isTTY) return lines;
   try {
     const { SingleBar } = await import('cli-progress');
-    return new BarReporter(lines, (format) => new SingleBar({ format, stream: process.stdout }));
+    return new BarReporter(lines, (format) => new SingleBar({ format, stream: process.stdout, clearOnComplete: true }));
   } catch (error) {
     if (!isMissing(error)) throw error;
     process.stderr.write('saddlepoint: no progress bar without the package cli-progress; npm install cli-progress\n');
@@ -121,13 +121,13 @@ class BarReporter implements Reporter {
     this.#text = `epoch ${epoch}/${epochs}`;
     if (this.#bar === null) {
       this.#bar = this.createBar((_options, { progress, eta }) => this.#render(progress, eta));
-      this.#bar.start(epochs * batches, 0);
+      this.#bar.start(epochs * batches, (epoch - 1) * batches);
     }
     this.#bar.update((epoch - 1) * batches + batch);
   }
 
   epoch(record: EpochRecord): void {
-    this.#clear();
+    this.close();
     this.lines.epoch(record);
   }
 
@@ -136,14 +136,10 @@ class BarReporter implements Reporter {
     this.lines.end(event, summary);
   }
 
+  /** Takes the bar away; the next batch brings it back on the line where the cursor is then. */
   close(): void {
     this.#bar?.stop();
-    this.#clear();
     this.#bar = null;
-  }
-
-  #clear(): void {
-    if (this.#bar !== null) process.stdout.write('\r\x1b[K');
   }
 
   #render(progress: number, eta: number): string {

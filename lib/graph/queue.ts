@@ -1,4 +1,4 @@
-import type { SaddlepointError} from '../errors';
+import type { SaddlepointError } from '../errors';
 import { BackendError, ValueError } from '../errors';
 import type { Tensor } from '../tensor/tensor';
 import type { Backend, Run, RunFailure } from './backend';

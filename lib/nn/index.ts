@@ -1,3 +1,5 @@
+import '../backend';
+
 export * as functional from './functional';
 export * as init from './init';
 export { GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh } from './layers/activation';

@@ -1,6 +1,7 @@
 import { defineOp } from '../graph/op';
 import { checkDType, isFloat, type DType } from '../tensor/dtype';
 import { Tensor, type TensorBase } from '../tensor/tensor';
+import { asTensor } from './operands';
 
 function defineCast(name: 'castFloat32' | 'castFloat64' | 'castInt32' | 'castBool' | 'castInt64', dtype: DType) {
   return defineOp(name, {
@@ -28,7 +29,7 @@ const casts: { readonly [D in DType]: (inputs: readonly Tensor[], attrs: undefin
  */
 export function cast(x: TensorBase, dtype: DType): Tensor {
   checkDType('cast', dtype);
-  const tensor = x.capture();
+  const tensor = asTensor('cast', x);
   if (tensor.dtype === dtype) return tensor;
   // A scalar stays one, so that numbers never cost an instruction.
   if (tensor.isScalar && isFloat(dtype)) return Tensor.ofScalar(tensor.scalar, dtype);

@@ -1,5 +1,6 @@
 import { defineOp } from '../graph/op';
 import { setDetach, type Tensor, type TensorBase } from '../tensor/tensor';
+import { asTensor } from './operands';
 
 const detachOp = defineOp('detach', {
   shape: ([x]) => x!.shape,
@@ -20,12 +21,12 @@ const aliasOp = defineOp('alias', {
  *     const target = detach(model.forward(x));
  */
 export function detach(x: TensorBase): Tensor {
-  return detachOp([x.capture()], undefined);
+  return detachOp([asTensor('detach', x)], undefined);
 }
 
 /** The same values as a node of its own: gradients pass, and can be asked of this node alone. */
 export function alias(x: TensorBase): Tensor {
-  return aliasOp([x.capture()], undefined);
+  return aliasOp([asTensor('alias', x)], undefined);
 }
 
 setDetach(detach);

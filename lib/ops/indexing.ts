@@ -6,13 +6,15 @@ import { checkInteger, formatShape, normalizeDim, shapesEqual, type Shape } from
 import type { Tensor, TensorBase } from '../tensor/tensor';
 import { cast } from './cast';
 import { full } from './create';
+import { asTensor } from './operands';
 import { reshape, unsqueeze } from './shape';
 
 /** An index as kernels take it. Throws DTypeError unless it is an integer tensor. */
 function indexOf(op: string, index: TensorBase): Tensor {
-  if (index.dtype !== 'int32' && index.dtype !== 'int64')
-    throw new DTypeError(`${op}: the index is int32 or int64, got ${index.dtype}`);
-  return cast(index, 'int32');
+  const tensor = asTensor(op, index);
+  if (tensor.dtype !== 'int32' && tensor.dtype !== 'int64')
+    throw new DTypeError(`${op}: the index is int32 or int64, got ${tensor.dtype}`);
+  return cast(tensor, 'int32');
 }
 
 // ---- gather and scatterAdd: each the other's gradient
@@ -74,7 +76,7 @@ function withDim(x: Tensor): Tensor {
  *     gather(tensor([[1, 2], [3, 4]]), 1, tensor(Int32Array.of(1, 0), { shape: [2, 1] })); // [[2], [3]]
  */
 export function gather(x: TensorBase, dim: number, index: TensorBase): Tensor {
-  const data = x.capture();
+  const data = asTensor('gather', x);
   const picks = indexOf('gather', index);
   const result = gatherOp([withDim(data), withDim(picks)], { dim: normalizeDim('gather', dim, data.rank) });
   return data.rank === 0 && picks.rank === 0 ? reshape(result, []) : result;
@@ -85,12 +87,14 @@ export function gather(x: TensorBase, dim: number, index: TensorBase): Tensor {
  * the index. src has the index's shape. Throws as `gather` does.
  */
 export function scatterAdd(x: TensorBase, dim: number, index: TensorBase, src: TensorBase): Tensor {
-  const dtype = promote(x.dtype, src.dtype);
+  const base = asTensor('scatterAdd', x);
+  const added = asTensor('scatterAdd', src);
+  const dtype = promote(base.dtype, added.dtype);
   if (!isFloat(dtype) && dtype !== 'int32')
-    throw new DTypeError(`scatterAdd: takes float32, float64 or int32, got ${x.dtype} and ${src.dtype}`);
-  const inputs = [cast(x, dtype), indexOf('scatterAdd', index), cast(src, dtype)];
-  const result = scatterAddOp(inputs.map(withDim), { dim: normalizeDim('scatterAdd', dim, x.rank) });
-  return reshape(result, x.shape);
+    throw new DTypeError(`scatterAdd: takes float32, float64 or int32, got ${base.dtype} and ${added.dtype}`);
+  const inputs = [cast(base, dtype), indexOf('scatterAdd', index), cast(added, dtype)];
+  const result = scatterAddOp(inputs.map(withDim), { dim: normalizeDim('scatterAdd', dim, base.rank) });
+  return reshape(result, base.shape);
 }
 
 // ---- embedding: rows of a matrix
@@ -130,14 +134,15 @@ const embeddingGradOp: Apply<{ readonly entries: number }> = defineOp('embedding
  *     embedding(eye(3), tensor(Int32Array.of(2, 0))); // [[0, 0, 1], [1, 0, 0]]
  */
 export function embedding(weight: TensorBase, index: TensorBase): Tensor {
-  return embeddingOp([weight.capture(), indexOf('embedding', index)], undefined);
+  return embeddingOp([asTensor('embedding', weight), indexOf('embedding', index)], undefined);
 }
 
 /** What a cotangent g [..., D] of `embedding` is to its weight, [entries, D]. */
 export function embeddingGrad(g: TensorBase, index: TensorBase, entries: number): Tensor {
   checkInteger('embeddingGrad', 'entries', entries, 0);
-  if (!isFloat(g.dtype)) throw new DTypeError(`embeddingGrad: g is float32 or float64, got ${g.dtype}`);
-  return embeddingGradOp([g.capture(), indexOf('embeddingGrad', index)], { entries });
+  const cotangent = asTensor('embeddingGrad', g);
+  if (!isFloat(cotangent.dtype)) throw new DTypeError(`embeddingGrad: g is float32 or float64, got ${cotangent.dtype}`);
+  return embeddingGradOp([cotangent, indexOf('embeddingGrad', index)], { entries });
 }
 
 /**

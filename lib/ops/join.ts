@@ -6,6 +6,7 @@ import { checkInteger, formatShape, normalizeDim, shapesEqual } from '../tensor/
 import { TensorBase, type Tensor } from '../tensor/tensor';
 import { cast } from './cast';
 import { full } from './create';
+import { asTensor } from './operands';
 import { narrow, select, unsqueeze } from './shape';
 
 export interface DimOptions {
@@ -93,8 +94,9 @@ function captured(op: string, list: readonly unknown[]): Tensor[] {
  *     split(arange(5), 2); // [0, 1], [2, 3], [4]
  */
 export function split(x: TensorBase, sizes: number | readonly number[], options: DimOptions = {}): Tensor[] {
-  const dim = normalizeDim('split', options.dim ?? 0, x.rank);
-  const length = x.shape[dim];
+  const tensor = asTensor('split', x);
+  const dim = normalizeDim('split', options.dim ?? 0, tensor.rank);
+  const length = tensor.shape[dim];
   if (length === undefined) throw new ShapeError('split: a scalar has no dim to split');
   const pieces = typeof sizes === 'number' ? equalSizes(sizes, length) : [...sizes];
   for (const size of pieces) checkInteger('split', 'a size', size, 0);
@@ -103,7 +105,7 @@ export function split(x: TensorBase, sizes: number | readonly number[], options:
   let start = 0;
   return pieces.map((size) => {
     start += size;
-    return narrow(x, dim, start - size, size);
+    return narrow(tensor, dim, start - size, size);
   });
 }
 
@@ -115,15 +117,17 @@ function equalSizes(size: number, length: number): number[] {
 
 /** At most `chunks` pieces of equal size along a dim; the last may be smaller. */
 export function chunk(x: TensorBase, chunks: number, options: DimOptions = {}): Tensor[] {
+  const tensor = asTensor('chunk', x);
   checkInteger('chunk', 'chunks', chunks, 1);
-  const dim = normalizeDim('chunk', options.dim ?? 0, x.rank);
-  return split(x, Math.max(1, Math.ceil((x.shape[dim] ?? 1) / chunks)), { dim });
+  const dim = normalizeDim('chunk', options.dim ?? 0, tensor.rank);
+  return split(tensor, Math.max(1, Math.ceil((tensor.shape[dim] ?? 1) / chunks)), { dim });
 }
 
 /** The slices of x along a dim, without that dim. */
 export function unstack(x: TensorBase, options: DimOptions = {}): Tensor[] {
-  const dim = normalizeDim('unstack', options.dim ?? 0, x.rank);
-  const length = x.shape[dim];
+  const tensor = asTensor('unstack', x);
+  const dim = normalizeDim('unstack', options.dim ?? 0, tensor.rank);
+  const length = tensor.shape[dim];
   if (length === undefined) throw new ShapeError('unstack: a scalar has no dim to take apart');
-  return Array.from({ length }, (_, i) => select(x, dim, i));
+  return Array.from({ length }, (_, i) => select(tensor, dim, i));
 }

@@ -3,6 +3,7 @@ import { defineOp, type Apply } from '../graph/op';
 import { isFloat } from '../tensor/dtype';
 import { checkShape, formatShape, type Shape } from '../tensor/shape';
 import type { Tensor, TensorBase } from '../tensor/tensor';
+import { asTensor } from './operands';
 import { slice, type Range } from './shape';
 
 interface PlaceAttrs {
@@ -44,20 +45,21 @@ export function place(x: TensorBase, attrs: PlaceAttrs): Tensor {
  *     pad(tensor([1, 2]), [1, 2]); // [0, 1, 2, 0, 0]
  */
 export function pad(x: TensorBase, padding: readonly number[], options: { value?: number } = {}): Tensor {
+  const tensor = asTensor('pad', x);
   const value = options.value ?? 0;
   if (typeof value !== 'number') throw new ValueError(`pad: value is a number, got ${String(value)}`);
-  if (!isFloat(x.dtype) && !Number.isInteger(value))
-    throw new ValueError(`pad: ${value} is not possible in a tensor of ${x.dtype}`);
-  if (!Array.isArray(padding) || padding.length % 2 !== 0 || padding.length > 2 * x.rank)
+  if (!isFloat(tensor.dtype) && !Number.isInteger(value))
+    throw new ValueError(`pad: ${value} is not possible in a tensor of ${tensor.dtype}`);
+  if (!Array.isArray(padding) || padding.length % 2 !== 0 || padding.length > 2 * tensor.rank)
     throw new ShapeError(
-      `pad: padding has two sizes for each padded dim, got [${String(padding)}] for ${formatShape(x.shape)}`,
+      `pad: padding has two sizes for each padded dim, got [${String(padding)}] for ${formatShape(tensor.shape)}`,
     );
   if (padding.some((size: number) => !Number.isInteger(size) || size < 0))
     throw new ValueError(`pad: sizes are integers of at least 0, got [${padding.join(', ')}]`);
-  const before = (dim: number): number => (padding[2 * (x.rank - 1 - dim)] as number | undefined) ?? 0;
-  const after = (dim: number): number => (padding[2 * (x.rank - 1 - dim) + 1] as number | undefined) ?? 0;
-  const shape = x.shape.map((size, dim) => before(dim) + size + after(dim));
+  const before = (dim: number): number => (padding[2 * (tensor.rank - 1 - dim)] as number | undefined) ?? 0;
+  const after = (dim: number): number => (padding[2 * (tensor.rank - 1 - dim) + 1] as number | undefined) ?? 0;
+  const shape = tensor.shape.map((size, dim) => before(dim) + size + after(dim));
   checkShape('pad', shape);
-  if (padding.every((size) => size === 0)) return x.capture();
-  return place(x, { starts: shape.map((_, dim) => before(dim)), steps: shape.map(() => 1), shape, value });
+  if (padding.every((size) => size === 0)) return tensor;
+  return place(tensor, { starts: shape.map((_, dim) => before(dim)), steps: shape.map(() => 1), shape, value });
 }

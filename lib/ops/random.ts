@@ -172,7 +172,10 @@ export function randperm(n: number, options: GeneratorOptions = {}): Tensor {
 export function bernoulli(p: TensorBase, options: GeneratorOptions = {}): Tensor {
   return labelled('bernoulli', () => {
     const probabilities = asFloat('bernoulli', p);
-    return cast(lt(uniformNode(p.shape, probabilities.dtype, options.generator), probabilities), probabilities.dtype);
+    return cast(
+      lt(uniformNode(probabilities.shape, probabilities.dtype, options.generator), probabilities),
+      probabilities.dtype,
+    );
   });
 }
 

@@ -7,7 +7,7 @@ import type { Tensor, TensorBase } from '../tensor/tensor';
 import { cast } from './cast';
 import { div, eq, exp, logicalNot, mul, ne, sqrt, sub, where } from './elementwise';
 import { permuteLayout } from './layouts';
-import { asFloat } from './operands';
+import { asFloat, asTensor } from './operands';
 import { expand, reshape } from './shape';
 
 export interface ReduceOptions {
@@ -54,7 +54,7 @@ function attrsOf(op: string, x: Tensor, options: ReduceOptions): ReduceAttrs {
 const countOf = (shape: Shape, dims: readonly number[]): number => sizeOf(dims.map((dim) => shape[dim]!));
 
 function numbers(op: string, x: TensorBase): Tensor {
-  const tensor = x.capture();
+  const tensor = asTensor(op, x);
   if (tensor.dtype === 'int64') throw new DTypeError(`${op}: int64 is for interchange; cast to int32 or float64 first`);
   return tensor.dtype === 'bool' ? cast(tensor, 'int32') : tensor;
 }

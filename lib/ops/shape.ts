@@ -13,6 +13,7 @@ import {
 } from '../tensor/shape';
 import type { Tensor, TensorBase } from '../tensor/tensor';
 import { expandLayout, permuteLayout, reshapeLayout, sliceLayout } from './layouts';
+import { asTensor } from './operands';
 import { place } from './place';
 
 // ---- reshape and what it gives
@@ -37,7 +38,7 @@ const reshapeOp = defineOp<{ readonly shape: Shape }>('reshape', {
  *     reshape(arange(6), [2, -1]); // [[0, 1, 2], [3, 4, 5]]
  */
 export function reshape(x: TensorBase, shape: Shape): Tensor {
-  const tensor = x.capture();
+  const tensor = asTensor('reshape', x);
   if (Array.isArray(shape) && shapesEqual(shape, tensor.shape)) return tensor;
   return reshapeOp([tensor], { shape: inferredShape(tensor.shape, shape) });
 }
@@ -66,26 +67,29 @@ function inferredShape(from: Shape, shape: Shape): Shape {
  *     flatten(zeros([8, 3, 4]), { startDim: 1 }).shape; // [8, 12]
  */
 export function flatten(x: TensorBase, options: { startDim?: number; endDim?: number } = {}): Tensor {
-  const first = normalizeDim('flatten', options.startDim ?? 0, x.rank);
-  const last = normalizeDim('flatten', options.endDim ?? -1, x.rank);
+  const tensor = asTensor('flatten', x);
+  const first = normalizeDim('flatten', options.startDim ?? 0, tensor.rank);
+  const last = normalizeDim('flatten', options.endDim ?? -1, tensor.rank);
   if (first > last) throw new ShapeError(`flatten: startDim ${first} comes after endDim ${last}`);
-  const joined = sizeOf(x.shape.slice(first, last + 1));
-  return reshape(x, [...x.shape.slice(0, first), joined, ...x.shape.slice(last + 1)]);
+  const joined = sizeOf(tensor.shape.slice(first, last + 1));
+  return reshape(tensor, [...tensor.shape.slice(0, first), joined, ...tensor.shape.slice(last + 1)]);
 }
 
 /** Without the dims of size 1, or without those of `dim` that have size 1. */
 export function squeeze(x: TensorBase, options: { dim?: number | readonly number[] } = {}): Tensor {
-  const dims = normalizeDims('squeeze', options.dim, x.rank);
+  const tensor = asTensor('squeeze', x);
+  const dims = normalizeDims('squeeze', options.dim, tensor.rank);
   return reshape(
-    x,
-    x.shape.filter((size, dim) => size !== 1 || !dims.includes(dim)),
+    tensor,
+    tensor.shape.filter((size, dim) => size !== 1 || !dims.includes(dim)),
   );
 }
 
 /** With a dim of size 1 inserted before dim `dim`; -1 appends it. */
 export function unsqueeze(x: TensorBase, dim: number): Tensor {
-  const position = normalizeDim('unsqueeze', dim, x.rank + 1);
-  return reshape(x, x.shape.toSpliced(position, 0, 1));
+  const tensor = asTensor('unsqueeze', x);
+  const position = normalizeDim('unsqueeze', dim, tensor.rank + 1);
+  return reshape(tensor, tensor.shape.toSpliced(position, 0, 1));
 }
 
 // ---- permute and what it gives
@@ -110,32 +114,37 @@ function inverse(dims: readonly number[]): number[] {
  *     permute(zeros([2, 3, 4]), [2, 0, 1]).shape; // [4, 2, 3]
  */
 export function permute(x: TensorBase, dims: readonly number[]): Tensor {
-  const order = dims.map((dim) => normalizeDim('permute', dim, x.rank));
-  if (order.length !== x.rank || new Set(order).size !== x.rank)
-    throw new ShapeError(`permute: [${dims.join(', ')}] does not name each of ${x.rank} dims once`);
-  return order.every((dim, position) => dim === position) ? x.capture() : permuteOp([x.capture()], { dims: order });
+  const tensor = asTensor('permute', x);
+  if (!Array.isArray(dims)) throw new ShapeError(`permute: dims are an array, got ${String(dims)}`);
+  const order = dims.map((dim: number) => normalizeDim('permute', dim, tensor.rank));
+  if (order.length !== tensor.rank || new Set(order).size !== tensor.rank)
+    throw new ShapeError(`permute: [${dims.join(', ')}] does not name each of ${tensor.rank} dims once`);
+  return order.every((dim, position) => dim === position) ? tensor : permuteOp([tensor], { dims: order });
 }
 
 /** With two dims exchanged. */
 export function transpose(x: TensorBase, dim0: number, dim1: number): Tensor {
-  const first = normalizeDim('transpose', dim0, x.rank);
-  const second = normalizeDim('transpose', dim1, x.rank);
-  const dims = x.shape.map((_, dim) => (dim === first ? second : dim === second ? first : dim));
-  return permute(x, dims);
+  const tensor = asTensor('transpose', x);
+  const first = normalizeDim('transpose', dim0, tensor.rank);
+  const second = normalizeDim('transpose', dim1, tensor.rank);
+  const dims = tensor.shape.map((_, dim) => (dim === first ? second : dim === second ? first : dim));
+  return permute(tensor, dims);
 }
 
 /** The transpose of a matrix; vectors and scalars stay. Throws ShapeError above two dims. */
 export function t(x: TensorBase): Tensor {
-  if (x.rank > 2) throw new ShapeError(`t: takes at most 2 dims, got ${formatShape(x.shape)}; see transpose`);
-  return x.rank < 2 ? x.capture() : transpose(x, 0, 1);
+  const tensor = asTensor('t', x);
+  if (tensor.rank > 2) throw new ShapeError(`t: takes at most 2 dims, got ${formatShape(tensor.shape)}; see transpose`);
+  return tensor.rank < 2 ? tensor : transpose(tensor, 0, 1);
 }
 
 /** Dim `source` moved to position `destination`, the others in their order. */
 export function movedim(x: TensorBase, source: number, destination: number): Tensor {
-  const from = normalizeDim('movedim', source, x.rank);
-  const to = normalizeDim('movedim', destination, x.rank);
-  const dims = x.shape.map((_, dim) => dim).filter((dim) => dim !== from);
-  return x.rank === 0 ? x.capture() : permute(x, dims.toSpliced(to, 0, from));
+  const tensor = asTensor('movedim', x);
+  const from = normalizeDim('movedim', source, tensor.rank);
+  const to = normalizeDim('movedim', destination, tensor.rank);
+  const dims = tensor.shape.map((_, dim) => dim).filter((dim) => dim !== from);
+  return tensor.rank === 0 ? tensor : permute(tensor, dims.toSpliced(to, 0, from));
 }
 
 // ---- expand
@@ -159,19 +168,20 @@ const expandOp = defineOp<{ readonly shape: Shape }>('expand', {
  *     expand(tensor([1, 2]), [3, 2]); // [[1, 2], [1, 2], [1, 2]]
  */
 export function expand(x: TensorBase, shape: Shape): Tensor {
-  const missing = Array.isArray(shape) ? shape.length - x.rank : 0;
+  const tensor = asTensor('expand', x);
+  const missing = Array.isArray(shape) ? shape.length - tensor.rank : 0;
   const wanted = Array.isArray(shape)
-    ? shape.map((size: number, dim) => (size === -1 && dim >= missing ? x.shape[dim - missing]! : size))
+    ? shape.map((size: number, dim) => (size === -1 && dim >= missing ? tensor.shape[dim - missing]! : size))
     : shape;
   checkShape('expand', wanted);
-  return shapesEqual(wanted, x.shape) ? x.capture() : expandOp([x.capture()], { shape: wanted });
+  return shapesEqual(wanted, tensor.shape) ? tensor : expandOp([tensor], { shape: wanted });
 }
 
 /** As `expand`, under NumPy's name. */
 export const broadcastTo = expand;
 
 /** x repeated to the shape of `like`. */
-export const expandAs = (x: TensorBase, like: TensorBase): Tensor => expand(x, like.shape);
+export const expandAs = (x: TensorBase, like: TensorBase): Tensor => expand(x, asTensor('expandAs', like).shape);
 
 // ---- slice and what it gives
 
@@ -199,13 +209,17 @@ export type Range = readonly [start?: number | null, end?: number | null, step?:
  *     slice(arange(10), [[2, -1, 3]]); // [2, 5, 8]
  */
 export function slice(x: TensorBase, ranges: readonly Range[]): Tensor {
-  if (ranges.length > x.rank)
-    throw new ShapeError(`slice: ${ranges.length} ranges for ${formatShape(x.shape)}, which has ${x.rank} dims`);
+  const tensor = asTensor('slice', x);
+  if (!Array.isArray(ranges)) throw new ValueError(`slice: takes an array of ranges, got ${String(ranges)}`);
+  if (ranges.length > tensor.rank)
+    throw new ShapeError(
+      `slice: ${ranges.length} ranges for ${formatShape(tensor.shape)}, which has ${tensor.rank} dims`,
+    );
   const starts: number[] = [];
   const steps: number[] = [];
   const shape: number[] = [];
-  x.shape.forEach((size, dim) => {
-    const [from, to, by] = ranges[dim] ?? [];
+  tensor.shape.forEach((size, dim) => {
+    const [from, to, by] = (ranges[dim] as Range | undefined) ?? [];
     const step = by ?? 1;
     checkInteger('slice', `the step of dim ${dim}`, step, 1);
     const start = clipped(dim, from ?? 0, size);
@@ -214,8 +228,8 @@ export function slice(x: TensorBase, ranges: readonly Range[]): Tensor {
     steps.push(step);
     shape.push(Math.max(0, Math.ceil((end - start) / step)));
   });
-  if (shapesEqual(shape, x.shape)) return x.capture();
-  return sliceOp([x.capture()], { starts, steps, shape });
+  if (shapesEqual(shape, tensor.shape)) return tensor;
+  return sliceOp([tensor], { starts, steps, shape });
 }
 
 function clipped(dim: number, index: number, size: number): number {
@@ -226,22 +240,24 @@ function clipped(dim: number, index: number, size: number): number {
 
 /** `length` indices of one dim, from `start` on. Throws ShapeError if the dim is shorter. */
 export function narrow(x: TensorBase, dim: number, start: number, length: number): Tensor {
-  const position = normalizeDim('narrow', dim, x.rank);
-  const size = x.shape[position];
+  const tensor = asTensor('narrow', x);
+  const position = normalizeDim('narrow', dim, tensor.rank);
+  const size = tensor.shape[position];
   const first = start < 0 ? start + (size ?? 0) : start;
   checkInteger('narrow', 'length', length, 0);
   if (size === undefined || !Number.isInteger(first) || first < 0 || first + length > size)
-    throw new ShapeError(`narrow: ${start} and ${length} more do not fit dim ${dim} of ${formatShape(x.shape)}`);
+    throw new ShapeError(`narrow: ${start} and ${length} more do not fit dim ${dim} of ${formatShape(tensor.shape)}`);
   const ranges = new Array<Range>(position).fill(null);
-  return slice(x, [...ranges, [first, first + length]]);
+  return slice(tensor, [...ranges, [first, first + length]]);
 }
 
 /** One index of a dim, without that dim. Throws ShapeError if the index is outside. */
 export function select(x: TensorBase, dim: number, index: number): Tensor {
-  const position = normalizeDim('select', dim, x.rank);
-  const size = x.shape[position] ?? 0;
+  const tensor = asTensor('select', x);
+  const position = normalizeDim('select', dim, tensor.rank);
+  const size = tensor.shape[position] ?? 0;
   if (!Number.isInteger(index) || index < -size || index >= size)
-    throw new ShapeError(`select: index ${index} is outside of dim ${dim} of ${formatShape(x.shape)}`);
-  const picked = narrow(x, position, index < 0 ? index + size : index, 1);
-  return reshape(picked, x.shape.toSpliced(position, 1));
+    throw new ShapeError(`select: index ${index} is outside of dim ${dim} of ${formatShape(tensor.shape)}`);
+  const picked = narrow(tensor, position, index < 0 ? index + size : index, 1);
+  return reshape(picked, tensor.shape.toSpliced(position, 1));
 }

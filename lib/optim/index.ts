@@ -1,3 +1,5 @@
+import '../backend';
+
 export { Adam, AdamW, type AdamOptions } from './adam';
 export {
   Optimizer,

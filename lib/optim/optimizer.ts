@@ -71,7 +71,7 @@ export abstract class Optimizer<Options extends CommonOptions> {
   /** Adds parameters with options of their own; what is not given is as for the optimizer. */
   addParamGroup(group: Partial<Options> & { params: Iterable<Variable> }): void {
     if (typeof group !== 'object' || group === null || typeof group.params?.[Symbol.iterator] !== 'function')
-      throw new ValueError(`${this.name}: takes parameters or groups { params, ...options }, got ${String(group)}`);
+      throw new ValueError(`${this.name}: takes parameters or groups { params, ...options }, got ${typeof group}`);
     const params = [...group.params];
     const known = new Set(this.paramGroups.flatMap((other) => other.params));
     for (const parameter of params) {
@@ -100,14 +100,14 @@ export abstract class Optimizer<Options extends CommonOptions> {
    *     await optimizer.step({ also: [loss] });
    */
   step(options: StepOptions = {}): Completion<void> {
-    submit([]); // An earlier failure is thrown here, before anything of this step is recorded.
+    void submit([]); // An earlier failure is thrown here, before anything of this step is recorded.
     const { roots, undo } = this.#record();
     return submit([...roots, ...(options.also ?? [])], { onFailure: undo });
   }
 
   /** As `step`, and has run when it returns. */
   stepSync(options: StepOptions = {}): void {
-    submit([]);
+    void submit([]);
     const { roots, undo } = this.#record();
     try {
       evaluateSync([...roots, ...(options.also ?? [])]);

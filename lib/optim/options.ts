@@ -23,5 +23,5 @@ export function checkNames(owner: string, given: object, possible: object): void
 /** The options, where they are given; the defaults elsewhere. */
 export function withDefaults<Options extends object>(given: Partial<Options>, defaults: Options): Options {
   const entries = Object.entries(given).filter(([, value]) => value !== undefined);
-  return { ...defaults, ...Object.fromEntries(entries) } as Options;
+  return { ...defaults, ...Object.fromEntries(entries) };
 }

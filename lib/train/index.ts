@@ -1,3 +1,5 @@
+import '../backend';
+
 export { evaluateClassifier, type EvaluateOptions, type Evaluation } from './evaluate';
 export { convolutionalNetwork } from './models';
 export { trainClassifier, type BatchProgress, type EpochRecord, type TrainOptions } from './trainer';

@@ -3,11 +3,12 @@
 #include "../simd/vec.h"
 #include "kernel.h"
 #include "parallel.h"
+#include "partial.h"
 
 namespace saddlepoint {
 namespace {
 
-enum { kLanes = 32, kChunk = 8192, kChunkRows = 128, kShort = 16 };
+enum { kLanes = 32, kChunk = 8192, kChunkRows = 128, kShort = 64 };
 
 // What a chunk knows: mean and sum of squared deviations (Chan, Golub and LeVeque), or two sums.
 struct Pair {
@@ -78,11 +79,6 @@ struct LaneSums {
   }
 };
 
-template <typename T>
-SADDLEPOINT_INLINE Vec<T> loadSome(const T* p, int present) {
-  return present == Vec<T>::lanes ? Vec<T>::load(p) : Vec<T>::loadPartial(p, present);
-}
-
 // `value`, but 0 in the lanes that are not present, so that what is subtracted from them leaves 0.
 template <typename T>
 struct Repeated {
@@ -145,7 +141,8 @@ void momentsOfColumns(const T* x, ptrdiff_t pitch, ptrdiff_t rows, int columns, 
     T means[V::lanes], sums[V::lanes];
     mean.store(means);
     squares.store(sums);
-    for (int k = 0; k < present; ++k) out[(j + k) * outPitch] = {static_cast<double>(means[k]), static_cast<double>(sums[k])};
+    for (int k = 0; k < present; ++k)
+      out[(j + k) * outPitch] = {static_cast<double>(means[k]), static_cast<double>(sums[k])};
   }
 }
 
@@ -165,7 +162,8 @@ void gradSumsOfColumns(const T* g, const T* x, const T* means, ptrdiff_t pitch, 
     T sums[V::lanes], dots[V::lanes];
     sum.store(sums);
     products.store(dots);
-    for (int k = 0; k < present; ++k) out[(j + k) * outPitch] = {static_cast<double>(sums[k]), static_cast<double>(dots[k])};
+    for (int k = 0; k < present; ++k)
+      out[(j + k) * outPitch] = {static_cast<double>(sums[k]), static_cast<double>(dots[k])};
   }
 }
 
@@ -180,8 +178,9 @@ Failure forChunks(const Call& call, const Chunks& c, Pair* pairs, const ByChunk&
     return runParts(call, ceilDivide(blocks * c.count, perPart), [&](int part, int) {
       for (ptrdiff_t at = part * perPart; at < smaller(blocks * c.count, (part + 1) * perPart); ++at) {
         const ptrdiff_t chunk = at / blocks, column = at % blocks * kLanes, image = chunk * c.imagesPerChunk;
-        byColumns(image * columns + column, column, c.imagesOf(chunk), static_cast<int>(smaller<ptrdiff_t>(kLanes, columns - column)),
-                  pairs + column * c.count + chunk, c.count);
+        byColumns(image * columns + column, column, c.imagesOf(chunk),
+                  static_cast<int>(smaller<ptrdiff_t>(kLanes, columns - column)), pairs + column * c.count + chunk,
+                  c.count);
       }
       return true;
     });
@@ -228,7 +227,9 @@ Failure batchNormStatistics(const Call& call) {
   const T* data = static_cast<const T*>(x.data);
   forChunks(
       call, c, pairs,
-      [&](ptrdiff_t at, ptrdiff_t, ptrdiff_t images, ptrdiff_t length) { return momentsOfChunk(data + at, c, images, length); },
+      [&](ptrdiff_t at, ptrdiff_t, ptrdiff_t images, ptrdiff_t length) {
+        return momentsOfChunk(data + at, c, images, length);
+      },
       [&](ptrdiff_t at, ptrdiff_t, ptrdiff_t rows, int columns, Pair* to, ptrdiff_t pitch) {
         momentsOfColumns(data + at, c.channels * c.length, rows, columns, to, pitch);
       });
@@ -306,7 +307,7 @@ void normalizeColumns(const T* x, const T* means, const T* scales, const T* bias
     const int present = static_cast<int>(smaller<ptrdiff_t>(V::lanes, count - i));
     const V y = normalized(loadSome(x + i, present), loadSome(means + i, present), loadSome(scales + i, present),
                            loadSome(biases + i, present));
-    y.storePartial(out + i, present);
+    storeSome(y, out + i, present);
   }
 }
 
@@ -342,7 +343,8 @@ Failure batchNorm(const Call& call) {
   return runParts(call, ceilDivide(rows, perPart), [&](int part, int) {
     for (ptrdiff_t row = part * perPart; row < smaller(rows, (part + 1) * perPart); ++row) {
       const ptrdiff_t channel = row % c.channels;
-      normalizeRow(from + row * c.length, means[channel], scales[channel], bias[channel], c.length, to + row * c.length);
+      normalizeRow(from + row * c.length, means[channel], scales[channel], bias[channel], c.length,
+                   to + row * c.length);
     }
     return true;
   });
@@ -354,7 +356,9 @@ SADDLEPOINT_KERNEL(batchNormStatistics) {
   return call.outputs[0].dtype == kFloat64 ? batchNormStatistics<double>(call) : batchNormStatistics<float>(call);
 }
 
-SADDLEPOINT_KERNEL(batchNorm) { return call.outputs[0].dtype == kFloat64 ? batchNorm<double>(call) : batchNorm<float>(call); }
+SADDLEPOINT_KERNEL(batchNorm) {
+  return call.outputs[0].dtype == kFloat64 ? batchNorm<double>(call) : batchNorm<float>(call);
+}
 
 SADDLEPOINT_KERNEL(batchNormGradSums) {
   return call.outputs[0].dtype == kFloat64 ? batchNormGradSums<double>(call) : batchNormGradSums<float>(call);

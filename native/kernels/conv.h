@@ -1,4 +1,5 @@
-// The attributes of a convolution, [strideH, strideW, paddingH, paddingW, dilationH, dilationW, groups], and its shapes.
+// The attributes of a convolution, [strideH, strideW, paddingH, paddingW, dilationH, dilationW, groups], and its
+// shapes.
 #pragma once
 #include "conv_tile.h"
 

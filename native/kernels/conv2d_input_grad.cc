@@ -7,7 +7,8 @@
 namespace saddlepoint {
 namespace {
 
-// The pixels start, start + stride, ... of one axis. Pixel start + y * stride gets weight tap t from output y + tapOf(t).
+// The pixels start, start + stride, ... of one axis. Pixel start + y * stride gets weight tap t from output y +
+// tapOf(t).
 struct Phase {
   int start, stride, padding, dilation, kernel;
 

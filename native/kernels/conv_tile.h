@@ -18,8 +18,8 @@ struct WindowAxis {
 
 struct TileShape {
   WindowAxis y, x;
-  int phases;           // column remainders kept
-  ptrdiff_t phasePitch; // elements of one remainder in a row
+  int phases;            // column remainders kept
+  ptrdiff_t phasePitch;  // elements of one remainder in a row
   ptrdiff_t rowPitch, planePitch;
 
   // Where tap (tapY, tapX) of window (0, 0) of the tile lies in a plane; the window at (y, x) is at
@@ -55,7 +55,8 @@ void copyElements(T* out, const T* from, ptrdiff_t count) {
   constexpr int lanes = Vec<T>::lanes;
   ptrdiff_t i = 0;
   for (; i + lanes <= count; i += lanes) Vec<T>::load(from + i).store(out + i);
-  if (i < count) Vec<T>::loadPartial(from + i, static_cast<int>(count - i)).storePartial(out + i, static_cast<int>(count - i));
+  if (i < count)
+    Vec<T>::loadPartial(from + i, static_cast<int>(count - i)).storePartial(out + i, static_cast<int>(count - i));
 }
 
 template <typename T, int... lane>
@@ -121,7 +122,8 @@ struct WindowRun {
 
 // Cuts windows [first, first + count), numbered row by row, into runs; returns how many. `images` of `windowRows` rows
 // each may follow each other in the tile.
-inline int windowRuns(const TileShape& tile, int windowRows, ptrdiff_t imagePitch, ptrdiff_t first, int count, WindowRun* runs) {
+inline int windowRuns(const TileShape& tile, int windowRows, ptrdiff_t imagePitch, ptrdiff_t first, int count,
+                      WindowRun* runs) {
   const int width = tile.x.windows;
   const ptrdiff_t perImage = static_cast<ptrdiff_t>(windowRows) * width;
   int found = 0;
@@ -135,10 +137,11 @@ inline int windowRuns(const TileShape& tile, int windowRows, ptrdiff_t imagePitc
   return found;
 }
 
-// out[k * pitch + i] = window i at tap k, where `tile` + taps[k] is tap k of window (0, 0). Copies whole vectors: up to a
-// vector behind the tile is read, and up to a vector behind each row of `out` written, before that row is.
+// out[k * pitch + i] = window i at tap k, where `tile` + taps[k] is tap k of window (0, 0). Copies whole vectors: up to
+// a vector behind the tile is read, and up to a vector behind each row of `out` written, before that row is.
 template <typename T>
-void gatherWindows(const T* tile, const ptrdiff_t* taps, int depth, const WindowRun* runs, int runCount, ptrdiff_t pitch, T* out) {
+void gatherWindows(const T* tile, const ptrdiff_t* taps, int depth, const WindowRun* runs, int runCount,
+                   ptrdiff_t pitch, T* out) {
   using V = Vec<T>;
   for (int k = 0; k < depth; ++k, out += pitch) {
     const T* from = tile + taps[k];

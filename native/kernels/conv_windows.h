@@ -9,15 +9,15 @@ namespace {
 template <typename T>
 struct WindowProduct {
   int images, groups;
-  int channels;            // contracted, of each group
-  int rows;                // of the result, of each group
+  int channels;  // contracted, of each group
+  int rows;      // of the result, of each group
   int taps;
   WindowAxis y, x;
-  const T* source;         // [images, groups * channels, y.size, x.size]
-  const T* weights;        // packed by packWeights: a block of the contraction after the other, groups outside
+  const T* source;           // [images, groups * channels, y.size, x.size]
+  const T* weights;          // packed by packWeights: a block of the contraction after the other, groups outside
   const ptrdiff_t* offsets;  // [channels * taps], see windowOffsets
-  T* out;                  // [images, groups * rows, outHeight, outWidth]; window (y, x) goes to
-  int outHeight, outWidth; // (outY + y * outStepY, outX + x * outStepX)
+  T* out;                    // [images, groups * rows, outHeight, outWidth]; window (y, x) goes to
+  int outHeight, outWidth;   // (outY + y * outStepY, outX + x * outStepX)
   int outY, outX, outStepY, outStepX;
 };
 
@@ -36,7 +36,8 @@ int windowRowsPerPart(const WindowProduct<T>& p) {
 }
 
 template <typename T>
-void windowOffsets(const TileShape& tile, int channels, int taps, const int* tapY, const int* tapX, ptrdiff_t* offsets) {
+void windowOffsets(const TileShape& tile, int channels, int taps, const int* tapY, const int* tapX,
+                   ptrdiff_t* offsets) {
   for (int channel = 0; channel < channels; ++channel) {
     for (int tap = 0; tap < taps; ++tap) *offsets++ = channel * tile.planePitch + tile.offset(tapY[tap], tapX[tap]);
   }
@@ -47,8 +48,10 @@ template <typename T>
 void spreadRows(const WindowProduct<T>& p, const T* dense, int y0, int windowRows, T* planes) {
   for (int row = 0; row < p.rows; ++row) {
     for (int y = 0; y < windowRows; ++y) {
-      T* to = planes + (static_cast<ptrdiff_t>(row) * p.outHeight + p.outY + static_cast<ptrdiff_t>(y0 + y) * p.outStepY) *
-                           p.outWidth + p.outX;
+      T* to = planes +
+              (static_cast<ptrdiff_t>(row) * p.outHeight + p.outY + static_cast<ptrdiff_t>(y0 + y) * p.outStepY) *
+                  p.outWidth +
+              p.outX;
       for (int x = 0; x < p.x.windows; ++x) to[static_cast<ptrdiff_t>(x) * p.outStepX] = *dense++;
     }
   }
@@ -61,8 +64,8 @@ Tiling windowTiling(const WindowProduct<T>& p) {
 
 // Few rows: gathering windows would cost more than it saves. Four window rows at a time, straight from the tile.
 template <typename T>
-void accumulateWindows(const WindowProduct<T>& p, const TileShape& tile, const T* padded, const T* weights, int windowRows, T* out,
-                       ptrdiff_t outPitch) {
+void accumulateWindows(const WindowProduct<T>& p, const TileShape& tile, const T* padded, const T* weights,
+                       int windowRows, T* out, ptrdiff_t outPitch) {
   using V = Vec<T>;
   const int depth = p.channels * p.taps;
   const ptrdiff_t pitch = tile.y.step * tile.rowPitch;
@@ -124,7 +127,8 @@ void multiplyPlanes(const WindowProduct<T>& p, const Tiling& tiling, const Windo
 }
 
 template <typename T>
-void multiplyTile(const WindowProduct<T>& p, const Tiling& tiling, const TileShape& tile, const WindowPart<T>& part, T* padded, T* panel) {
+void multiplyTile(const WindowProduct<T>& p, const Tiling& tiling, const TileShape& tile, const WindowPart<T>& part,
+                  T* padded, T* panel) {
   for (int channel = 0; channel < p.channels; ++channel) {
     const ptrdiff_t plane = static_cast<ptrdiff_t>(p.y.size) * p.x.size;
     copyTilePlane(tile, p.source + (part.imageGroup * p.channels + channel) * plane, part.y0, part.windowRows, T(0),
@@ -147,7 +151,9 @@ void multiplyTile(const WindowProduct<T>& p, const Tiling& tiling, const TileSha
       part.result, part.pitch, false);
 }
 
-inline bool isPlain(const WindowAxis& axis) { return axis.taps == 1 && axis.step == 1 && axis.firstTap == 0 && axis.windows == axis.size; }
+inline bool isPlain(const WindowAxis& axis) {
+  return axis.taps == 1 && axis.step == 1 && axis.firstTap == 0 && axis.windows == axis.size;
+}
 
 template <typename T>
 Failure multiplyWindows(const Call& call, const WindowProduct<T>& p, int rowsPerPart) {
@@ -184,8 +190,8 @@ Failure multiplyWindows(const Call& call, const WindowProduct<T>& p, int rowsPer
 // Packs the weights of every group: element (row, channel, tap) of a group lies at
 // group * groupPitch + row * rowPitch + channel * channelPitch + tapAt[tap].
 template <typename T>
-Failure packWeights(const Call& call, const WindowProduct<T>& p, const T* weights, ptrdiff_t groupPitch, ptrdiff_t rowPitch,
-                    ptrdiff_t channelPitch, const int* tapAt, T* out) {
+Failure packWeights(const Call& call, const WindowProduct<T>& p, const T* weights, ptrdiff_t groupPitch,
+                    ptrdiff_t rowPitch, ptrdiff_t channelPitch, const int* tapAt, T* out) {
   const Tiling tiling = windowTiling(p);
   const int depth = p.channels * p.taps;
   const bool tapsFollow = tapAt[p.taps - 1] == p.taps - 1;

@@ -2,6 +2,7 @@
 // other stays in the first-level cache.
 #include "elementwise_steps.h"
 #include "kernel.h"
+#include "parallel.h"
 #include "strided.h"
 
 namespace saddlepoint {
@@ -47,14 +48,11 @@ struct Plan {
   Bypass* bypasses;
   int32_t* streams;
   size_t workerBytes;
-  const Services* services;
 };
 
 constexpr int64_t partPicoseconds = 16000000;
 constexpr int prefetchFromElements = 32768;  // smaller inputs are in a cache anyway
 constexpr int64_t bypassFromBytes = 16 << 20;
-
-inline size_t roundUp64(size_t bytes) { return (bytes + 63) & ~size_t{63}; }
 
 // Hands out the parts of one scratch allocation.
 struct Carver {
@@ -205,9 +203,9 @@ void prefetchBlock(const char* from, int bytes, bool written) {
   }
 }
 
-Failure runPart(const Plan& plan, int part, int worker) {
-  char* scratch = static_cast<char*>(plan.services->scratch(plan.services->self, worker, 0, plan.workerBytes));
-  if (scratch == nullptr) return kFailMemory;
+bool runPart(const Call& call, const Plan& plan, int part, int worker) {
+  char* scratch = scratchOf<char>(call, worker, 1, plan.workerBytes);
+  if (scratch == nullptr) return false;
   Carver carver{scratch};
   char** pointers = carver.take<char*>(static_cast<size_t>(plan.slotCount));
   Odometer* odometers = carver.take<Odometer>(static_cast<size_t>(plan.gatherCount));
@@ -255,13 +253,8 @@ Failure runPart(const Plan& plan, int part, int worker) {
     }
   }
   if (plan.bypassCount > 0) finishStoresPastCaches();
-  return kOk;
+  return true;
 }
-
-struct Shared {
-  const Plan* plan;
-  volatile Failure failure;
-};
 
 }  // namespace
 
@@ -274,7 +267,6 @@ SADDLEPOINT_KERNEL(elementwise) {
   const int steps = attributes.read();
 
   Plan plan;
-  plan.services = call.services;
   plan.size = size;
   plan.stepCount = steps;
   plan.slotCount = registers;
@@ -284,8 +276,9 @@ SADDLEPOINT_KERNEL(elementwise) {
   const size_t inputs = static_cast<size_t>(call.inputCount + scalars);
   const size_t bytes = roundUp64(maxSlots * sizeof(Slot)) + roundUp64(maxSteps * sizeof(StepCode)) +
                        roundUp64(inputs * sizeof(Gather)) + roundUp64(inputs * sizeof(Splat)) +
-                       roundUp64(static_cast<size_t>(call.outputCount) * sizeof(Bypass)) + 2 * roundUp64(maxSlots * sizeof(int32_t));
-  char* memory = static_cast<char*>(call.services->scratch(call.services->self, 0, 1, bytes));
+                       roundUp64(static_cast<size_t>(call.outputCount) * sizeof(Bypass)) +
+                       2 * roundUp64(maxSlots * sizeof(int32_t));
+  char* memory = scratchOf<char>(call, 0, 0, bytes);
   if (memory == nullptr) return kFailMemory;
   Carver carver{memory};
   plan.slots = carver.take<Slot>(maxSlots);
@@ -317,23 +310,13 @@ SADDLEPOINT_KERNEL(elementwise) {
   planPrefetch(plan, slotOfRegister);
   picoseconds += 100 * plan.streamCount;
   plan.block = plan.streamCount > 6 ? 256 : 512;
-  plan.blocks = (size + plan.block - 1) / plan.block;
+  plan.blocks = static_cast<int32_t>(ceilDivide(size, plan.block));
   const int64_t perPart = partPicoseconds / (picoseconds * plan.block);
   plan.blocksPerPart = static_cast<int32_t>(perPart < 4 ? 4 : perPart);
   layOutScratch(plan);
 
-  const int parts = (plan.blocks + plan.blocksPerPart - 1) / plan.blocksPerPart;
-  if (parts == 1) return runPart(plan, 0, 0);
-  Shared shared{&plan, kOk};
-  call.services->parallel(
-      call.services->self, parts,
-      [](void* context, int part, int worker) {
-        Shared* all = static_cast<Shared*>(context);
-        const Failure failure = runPart(*all->plan, part, worker);
-        if (failure != kOk) all->failure = failure;
-      },
-      &shared);
-  return shared.failure;
+  return runParts(call, ceilDivide(plan.blocks, plan.blocksPerPart),
+                  [&](int part, int worker) { return runPart(call, plan, part, worker); });
 }
 
 }  // namespace saddlepoint

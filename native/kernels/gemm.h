@@ -13,7 +13,7 @@ enum { kDepthBlock = 256 };
 
 // How C is cut into micro-kernel blocks: rows in equal panels as far as they go, then columns by what is left.
 struct Tiling {
-  int rows;     // of a panel; the last may have fewer
+  int rows;  // of a panel; the last may have fewer
   int panels;
   int vectors;  // of a full column panel
 };

@@ -25,7 +25,8 @@ void microKernel(int depth, const T* a, ptrdiff_t aRow, ptrdiff_t aDepth, const 
   }
   if (depth >= 64) {  // by then they have arrived
     for (int i = 0; i < rows; ++i) {
-      for (int v = 0; v < vectors; v += 64 / sizeof(V) > 1 ? 64 / sizeof(V) : 1) prefetchWrite(c + i * cRow + v * V::lanes);
+      for (int v = 0; v<vectors; v += 64 / sizeof(V)> 1 ? 64 / sizeof(V) : 1)
+        prefetchWrite(c + i * cRow + v * V::lanes);
     }
   }
   for (int k = 0; k < depth; ++k) {
@@ -81,7 +82,8 @@ MicroKernel<T> microKernelOfRows(int wanted) {
   if constexpr (rows == 1) {
     return microKernel<T, 1, vectors, packed>;
   } else {
-    return wanted == rows ? microKernel<T, rows, vectors, packed> : microKernelOfRows<T, vectors, packed, rows - 1>(wanted);
+    return wanted == rows ? microKernel<T, rows, vectors, packed>
+                          : microKernelOfRows<T, vectors, packed, rows - 1>(wanted);
   }
 }
 

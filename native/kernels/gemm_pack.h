@@ -103,7 +103,9 @@ void packPanel(T* out, int width, int count, int depth, const T* source, ptrdiff
   if (lane == 1) {
     for (int k = 0; k < depth; ++k, source += step) {
       for (int i = 0; i < width; i += n) {
-        const V v = count - i >= n ? V::load(source + i) : count > i ? V::loadPartial(source + i, count - i) : V::zero();
+        const V v = count - i >= n ? V::load(source + i)
+                    : count > i    ? V::loadPartial(source + i, count - i)
+                                   : V::zero();
         storeLanes(v, out, width, depth, k, i);
       }
     }

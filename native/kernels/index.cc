@@ -1,12 +1,16 @@
 // Kernels that move elements by an index or by position: gather, scatterAdd, embedding, embeddingGrad, concat, pad.
 #include "index.h"
 
+#include "../simd/vec.h"
 #include "kernel.h"
+#include "parallel.h"
 #include "scalar.h"
 #include "strided.h"
 
 namespace saddlepoint {
 namespace {
+
+constexpr int64_t movedPerPart = 32768;  // elements
 
 // --- gather and scatterAdd ---
 
@@ -57,8 +61,7 @@ struct GatherProblem {
 };
 
 template <typename T>
-void gatherPart(void* context, int part, int) {
-  GatherProblem& problem = *static_cast<GatherProblem*>(context);
+void gatherPart(GatherProblem& problem, int64_t part) {
   const IndexedRows& rows = problem.rows;
   const T* x = static_cast<const T*>(problem.x->data);
   T* out = static_cast<T*>(problem.out);
@@ -90,8 +93,7 @@ SADDLEPOINT_INLINE int32_t added(int32_t a, int32_t b) {
 
 // Parts own whole slices, which share no element of the output.
 template <typename T>
-void scatterAddPart(void* context, int part, int) {
-  GatherProblem& problem = *static_cast<GatherProblem*>(context);
+void scatterAddPart(GatherProblem& problem, int64_t part) {
   const IndexedRows& rows = problem.rows;
   const T* source = static_cast<const T*>(problem.source->data);
   T* out = static_cast<T*>(problem.out);
@@ -113,11 +115,15 @@ void scatterAddPart(void* context, int part, int) {
   }
 }
 
-Failure runIndexed(const Call& call, GatherProblem& problem, int64_t rowsPerUnit, void (*body)(void*, int, int)) {
+Failure runIndexed(const Call& call, GatherProblem& problem, int64_t rowsPerUnit,
+                   void (*body)(GatherProblem&, int64_t)) {
   const int64_t unitElements = rowsPerUnit * problem.rows.inner;
   const int64_t units = unitElements < movedPerPart ? movedPerPart / unitElements : 1;
   problem.rowsPerPart = units * rowsPerUnit;
-  runParts(call, (problem.rows.rows + problem.rowsPerPart - 1) / problem.rowsPerPart, body, &problem);
+  runParts(call, ceilDivide(problem.rows.rows, problem.rowsPerPart), [&](int part, int) {
+    body(problem, part);
+    return true;
+  });
   return problem.invalid.failure(call, problem.rows.index, problem.rows.limit);
 }
 
@@ -133,8 +139,7 @@ struct EmbeddingProblem {
   FirstInvalid invalid;
 };
 
-void embeddingPart(void* context, int part, int) {
-  EmbeddingProblem& problem = *static_cast<EmbeddingProblem*>(context);
+void embeddingPart(EmbeddingProblem& problem, int64_t part) {
   const char* weight = static_cast<const char*>(problem.call->inputs[0].data);
   char* out = static_cast<char*>(problem.call->outputs[0].data);
   const int64_t first = part * problem.perPart, limit = first + problem.perPart, row = problem.width * problem.bytes;
@@ -151,9 +156,8 @@ void embeddingPart(void* context, int part, int) {
 constexpr int64_t gradColumns = 64;  // a part owns this many columns of the gradient
 
 template <typename T>
-void embeddingGradPart(void* context, int part, int) {
+void embeddingGradPart(const EmbeddingProblem& problem, int64_t part) {
   using V = Vec<T>;
-  const EmbeddingProblem& problem = *static_cast<const EmbeddingProblem*>(context);
   const T* g = static_cast<const T*>(problem.call->inputs[0].data);
   T* out = static_cast<T*>(problem.call->outputs[0].data);
   const int64_t first = part * problem.perPart;
@@ -181,8 +185,7 @@ struct ConcatProblem {
   int bytes;
 };
 
-void concatPart(void* context, int part, int) {
-  const ConcatProblem& problem = *static_cast<const ConcatProblem*>(context);
+void concatPart(const ConcatProblem& problem, int64_t part) {
   const char* data = static_cast<const char*>(problem.input->data);
   int64_t i = part * movedPerPart;
   const int64_t limit = i + movedPerPart, size = problem.input->size, end = limit < size ? limit : size;
@@ -227,8 +230,7 @@ int64_t sourceOfRow(const PadProblem& problem, int64_t row) {
 }
 
 template <typename T>
-void padPart(void* context, int part, int) {
-  const PadProblem& problem = *static_cast<const PadProblem*>(context);
+void padPart(const PadProblem& problem, int64_t part) {
   const View& x = problem.call->inputs[0];
   const View& out = problem.call->outputs[0];
   const int last = x.rank - 1;
@@ -300,7 +302,10 @@ SADDLEPOINT_KERNEL(embedding) {
   problem.limit = weight.shape[0];
   problem.bytes = dtypeBytes[weight.dtype];
   problem.perPart = problem.width < movedPerPart ? movedPerPart / (problem.width + 1) + 1 : 1;
-  runParts(call, (problem.count + problem.perPart - 1) / problem.perPart, embeddingPart, &problem);
+  runParts(call, ceilDivide(problem.count, problem.perPart), [&](int part, int) {
+    embeddingPart(problem, part);
+    return true;
+  });
   return problem.invalid.failure(call, problem.index, problem.limit);
 }
 
@@ -323,9 +328,11 @@ SADDLEPOINT_KERNEL(embeddingGrad) {
   const bool worthSplitting = (problem.count + problem.limit) * problem.width > movedPerPart;
   problem.perPart = worthSplitting ? gradColumns : problem.width;
   if (problem.width == 0) return kOk;
-  runParts(call, (problem.width + problem.perPart - 1) / problem.perPart,
-           out.dtype == kFloat64 ? embeddingGradPart<double> : embeddingGradPart<float>, &problem);
-  return kOk;
+  const auto body = out.dtype == kFloat64 ? embeddingGradPart<double> : embeddingGradPart<float>;
+  return runParts(call, ceilDivide(problem.width, problem.perPart), [&](int part, int) {
+    body(problem, part);
+    return true;
+  });
 }
 
 SADDLEPOINT_KERNEL(concat) {
@@ -344,7 +351,10 @@ SADDLEPOINT_KERNEL(concat) {
     problem.out = static_cast<char*>(out.data) + start * problem.bytes;
     problem.run = input.shape[dim] * inner;
     problem.outRun = out.shape[dim] * inner;
-    runParts(call, (input.size + movedPerPart - 1) / movedPerPart, concatPart, &problem);
+    runParts(call, ceilDivide(input.size, movedPerPart), [&](int part, int) {
+      concatPart(problem, part);
+      return true;
+    });
     start += problem.run;
   }
   return kOk;
@@ -368,12 +378,11 @@ SADDLEPOINT_KERNEL(pad) {
   problem.bytes = bytes;
   problem.rows = out.size / width;
   problem.rowsPerPart = width < movedPerPart ? movedPerPart / width : 1;
-  runParts(call, (problem.rows + problem.rowsPerPart - 1) / problem.rowsPerPart,
-           bytes == 1   ? padPart<uint8_t>
-           : bytes == 4 ? padPart<uint32_t>
-                        : padPart<uint64_t>,
-           &problem);
-  return kOk;
+  const auto body = bytes == 1 ? padPart<uint8_t> : bytes == 4 ? padPart<uint32_t> : padPart<uint64_t>;
+  return runParts(call, ceilDivide(problem.rows, problem.rowsPerPart), [&](int part, int) {
+    body(problem, part);
+    return true;
+  });
 }
 
 }  // namespace saddlepoint

@@ -1,22 +1,11 @@
-// What the indexing kernels share: cutting work into parts, and naming the first index that is out of range.
+// Naming the first index that is out of range.
 #pragma once
 #include <stdio.h>
 
-#include "../simd/vec.h"
 #include "kernel.h"
 
 namespace saddlepoint {
 namespace {
-
-constexpr int64_t movedPerPart = 32768;  // elements
-
-inline void runParts(const Call& call, int64_t parts, void (*body)(void*, int, int), void* context) {
-  if (parts == 1) {
-    body(context, 0, 0);
-  } else if (parts > 1) {
-    call.services->parallel(call.services->self, static_cast<int>(parts), body, context);
-  }
-}
 
 // The lowest position noted by any thread.
 struct FirstInvalid {

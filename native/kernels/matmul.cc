@@ -30,23 +30,71 @@ struct Product {
 
 // One column panel of B, from where it lies if that is good enough, or packed.
 template <typename T>
-ColumnPanel<T> columnsOf(const Matrix<T>& b, bool pack, int k0, int steps, ptrdiff_t j, int count, int width, T* panel) {
+ColumnPanel<T> columnsOf(const Matrix<T>& b, bool pack, int k0, int steps, ptrdiff_t j, int count, int width,
+                         T* panel) {
   const T* from = b.data + k0 * b.row + j * b.column;
   if (!pack && count == width) return {from, b.row};
   packPanel(panel, width, count, steps, from, b.column, b.row);
   return {panel, width};
 }
 
-size_t panelElements(int depth, int lanes) { return static_cast<size_t>(smaller<int>(depth, kDepthBlock)) * kLongVectors * lanes; }
+size_t panelElements(int depth, int lanes) {
+  return static_cast<size_t>(smaller<int>(depth, kDepthBlock)) * kLongVectors * lanes;
+}
+
+// One row of A times a B whose columns are contiguous: transposed in registers and used at once, never stored. The same
+// chain for each element as in a micro-kernel.
+template <typename T>
+void multiplyRow(const Matrix<T>& a, const Matrix<T>& b, ptrdiff_t columns, int depth, T* c) {
+  using V = Vec<T>;
+  constexpr int n = V::lanes;
+  for (ptrdiff_t j = 0; j < columns; j += n) {
+    const int count = static_cast<int>(smaller<ptrdiff_t>(n, columns - j));
+    V total = V::zero();
+    for (int k0 = 0; k0 < depth; k0 += kDepthBlock) {
+      const int end = smaller<int>(depth, k0 + kDepthBlock);
+      V sum = V::zero();
+      for (int k = k0; k < end; k += n) {
+        const T *from = b.data + j * b.column + k, *factors = a.data + k * a.column;
+        const int steps = smaller(n, end - k);
+        V rows[n];
+        if (steps == n && count == n) {
+#pragma GCC unroll 16
+          for (int i = 0; i < n; ++i) rows[i] = V::load(from + i * b.column);
+          transposeBlocks<n / 2>(rows);
+#pragma GCC unroll 16
+          for (int i = 0; i < n; ++i) sum = fma(V::broadcast(factors[i * a.column]), rows[i], sum);
+          continue;
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < n; ++i) rows[i] = i < count ? V::loadPartial(from + i * b.column, steps) : V::zero();
+        transposeBlocks<n / 2>(rows);
+#pragma GCC unroll 16
+        for (int i = 0; i < n; ++i) {
+          if (i < steps) sum = fma(V::broadcast(factors[i * a.column]), rows[i], sum);
+        }
+      }
+      total = k0 == 0 ? sum : total + sum;
+    }
+    total.storePartial(c + j, count);
+  }
+}
+
+template <typename T>
+bool isRowTimesTransposed(const Product<T>& p, const Matrix<T>& b) {
+  return p.rows == 1 && b.row == 1 && b.column != 1;
+}
 
 // A whole product on one thread. Small operands are read where they lie, others are packed.
 template <typename T>
 bool multiply(const Call& call, int worker, const Product<T>& p, const Matrix<T>& a, const Matrix<T>& b, T* c) {
+  if (isRowTimesTransposed(p, b)) return multiplyRow(a, b, p.columns, p.depth, c), true;
   constexpr int lanes = Vec<T>::lanes;
   const Tiling tiling = tilingFor(p.rows, p.columns, lanes);
   const bool packA = p.rows > 1 && p.columns > 2 * kWideVectors * lanes;
   const bool packB = b.column != 1 || tiling.panels > 2;
-  T* rows = packA ? scratchOf<T>(call, worker, 1, static_cast<size_t>(p.rows) * smaller<int>(p.depth, kDepthBlock)) : nullptr;
+  T* rows =
+      packA ? scratchOf<T>(call, worker, 1, static_cast<size_t>(p.rows) * smaller<int>(p.depth, kDepthBlock)) : nullptr;
   T* panel = scratchOf<T>(call, worker, 2, panelElements(p.depth, lanes));
   if ((packA && !rows) || !panel) return false;
   multiplyBlock<T>(
@@ -66,7 +114,8 @@ bool multiply(const Call& call, int worker, const Product<T>& p, const Matrix<T>
 
 // A product of many parts: A is packed once for all of them, then each computes a block of C.
 template <typename T>
-Failure multiplyInParts(const Call& call, const Product<T>& p, const Matrix<T>& a, const Matrix<T>& b, T* c, double workPerPart) {
+Failure multiplyInParts(const Call& call, const Product<T>& p, const Matrix<T>& a, const Matrix<T>& b, T* c,
+                        double workPerPart) {
   constexpr int lanes = Vec<T>::lanes;
   const bool packA = p.rows > 1;
   const Tiling tiling = tilingFor(p.rows, p.columns, lanes);
@@ -87,30 +136,36 @@ Failure multiplyInParts(const Call& call, const Product<T>& p, const Matrix<T>& 
   const auto pack = [&](int part, int) {
     const int k0 = static_cast<int>(part % depthBlocks) * kDepthBlock, steps = smaller<int>(kDepthBlock, p.depth - k0);
     const ptrdiff_t row = part / depthBlocks * rowsPerBlock;
-    packRows(packed + static_cast<ptrdiff_t>(k0) * p.rows + row * steps, tiling, static_cast<int>(smaller(rowsPerBlock, p.rows - row)),
-             steps, a.data + row * a.row + k0 * a.column, a.row, a.column);
+    packRows(packed + static_cast<ptrdiff_t>(k0) * p.rows + row * steps, tiling,
+             static_cast<int>(smaller(rowsPerBlock, p.rows - row)), steps, a.data + row * a.row + k0 * a.column, a.row,
+             a.column);
     return true;
   };
   if (packA) runParts(call, ceilDivide(p.rows, rowsPerBlock) * depthBlocks, pack);
-  return runParts(call, ceilDivide(p.rows, rowsPerBlock) * ceilDivide(p.columns, columnsPerBlock), [&](int part, int worker) {
-    const ptrdiff_t blocks = ceilDivide(p.columns, columnsPerBlock);
-    const ptrdiff_t row = part / blocks * rowsPerBlock, column = part % blocks * columnsPerBlock;
-    T* panel = scratchOf<T>(call, worker, 2, panelElements(p.depth, lanes));
-    if (!panel) return false;
-    Matrix<T> columns = b;
-    columns.data += column * b.column;
-    multiplyBlock<T>(
-        tiling, static_cast<int>(smaller(rowsPerBlock, p.rows - row)), smaller(columnsPerBlock, p.columns - column), p.depth,
-        [&](int k0, int steps) {
-          if (!packA) return RowBlock<T>{a.data + k0 * a.column, a.row, a.column, false};
-          return RowBlock<T>{packed + static_cast<ptrdiff_t>(k0) * p.rows + row * steps, 0, 0, true};
-        },
-        [&](int k0, int steps, ptrdiff_t j, int count, int panelWidth) {
-          return columnsOf(columns, packB, k0, steps, j, count, panelWidth, panel);
-        },
-        c + row * p.columns + column, p.columns, false);
-    return true;
-  });
+  return runParts(
+      call, ceilDivide(p.rows, rowsPerBlock) * ceilDivide(p.columns, columnsPerBlock), [&](int part, int worker) {
+        const ptrdiff_t blocks = ceilDivide(p.columns, columnsPerBlock);
+        const ptrdiff_t row = part / blocks * rowsPerBlock, column = part % blocks * columnsPerBlock;
+        Matrix<T> columns = b;
+        columns.data += column * b.column;
+        if (isRowTimesTransposed(p, b)) {
+          return multiplyRow(a, columns, smaller(columnsPerBlock, p.columns - column), p.depth, c + column), true;
+        }
+        T* panel = scratchOf<T>(call, worker, 2, panelElements(p.depth, lanes));
+        if (!panel) return false;
+        multiplyBlock<T>(
+            tiling, static_cast<int>(smaller(rowsPerBlock, p.rows - row)), smaller(columnsPerBlock, p.columns - column),
+            p.depth,
+            [&](int k0, int steps) {
+              if (!packA) return RowBlock<T>{a.data + k0 * a.column, a.row, a.column, false};
+              return RowBlock<T>{packed + static_cast<ptrdiff_t>(k0) * p.rows + row * steps, 0, 0, true};
+            },
+            [&](int k0, int steps, ptrdiff_t j, int count, int panelWidth) {
+              return columnsOf(columns, packB, k0, steps, j, count, panelWidth, panel);
+            },
+            c + row * p.columns + column, p.columns, false);
+        return true;
+      });
 }
 
 template <typename T>

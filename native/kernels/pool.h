@@ -1,6 +1,7 @@
 // What the pooling kernels share: their attributes and how planes are dealt out to parts.
 #pragma once
 #include "conv_tile.h"
+#include "partial.h"
 
 namespace saddlepoint {
 namespace {
@@ -52,7 +53,8 @@ inline ptrdiff_t* poolOffsets(const Call& call, const PoolShape& s, const TileSh
   if (!offsets) return nullptr;
   for (int tap = 0; tap < s.kernelY * s.kernelX; ++tap) {
     const int y = tap / s.kernelX * s.dilationY, x = tap % s.kernelX * s.dilationX;
-    offsets[tap] = needsTile(s) ? tile.offset(y - s.paddingY, x - s.paddingX) : static_cast<ptrdiff_t>(y) * s.x.size + x;
+    offsets[tap] =
+        needsTile(s) ? tile.offset(y - s.paddingY, x - s.paddingX) : static_cast<ptrdiff_t>(y) * s.x.size + x;
   }
   return offsets;
 }
@@ -82,8 +84,8 @@ struct PlaneRow {
 // row(windows, plane, y) for every row of windows of every plane; windows.load(offsets[tap], x, count) is that tap of
 // the windows x, ..., x + count - 1.
 template <typename T, typename Row>
-Failure forWindowRows(const Call& call, const PoolShape& s, const TileShape& tile, int rowsPerTile, const T* source, T outside,
-                      const Row& row) {
+Failure forWindowRows(const Call& call, const PoolShape& s, const TileShape& tile, int rowsPerTile, const T* source,
+                      T outside, const Row& row) {
   const ptrdiff_t perPart = planesPerPart(s), planeSize = static_cast<ptrdiff_t>(s.y.size) * s.x.size;
   const bool tiled = needsTile(s);
   return runParts(call, ceilDivide(s.planes, perPart), [&](int part, int worker) {

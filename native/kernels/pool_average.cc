@@ -47,7 +47,7 @@ Failure avgPool2d(const Call& call) {
       const int count = smaller<int>(V::lanes, s.x.windows - x);
       V sum = V::zero();
       for (int tap = 0; tap < taps; ++tap) sum = sum + windows.load(offsets[tap], x, count);
-      (sum / (rowCount * V::load(counts + x))).storePartial(to + x, count);
+      storeSome(sum / (rowCount * V::load(counts + x)), to + x, count);
     }
   };
   return forWindowRows(call, s, tile, rowsPerTile, static_cast<const T*>(call.inputs[0].data), T(0), row);
@@ -66,7 +66,7 @@ void gradientRow(const PoolShape& s, const TileShape& tile, const T* g, const T*
     const V rowCount = V::broadcast(static_cast<T>(countOf(s.y, y, countPadding)));
     for (int x = 0; x < s.x.windows; x += V::lanes) {
       const T* from = g + static_cast<ptrdiff_t>(y) * s.x.windows + x;
-      const V share = V::loadPartial(from, smaller<int>(V::lanes, s.x.windows - x)) / (rowCount * V::load(counts + x));
+      const V share = loadSome(from, smaller<int>(V::lanes, s.x.windows - x)) / (rowCount * V::load(counts + x));
       for (int tapX = 0; tapX < s.kernelX; ++tapX) {
         T* to = sums + offsets[tapX] + x;
         (V::load(to) + share).store(to);
@@ -74,7 +74,7 @@ void gradientRow(const PoolShape& s, const TileShape& tile, const T* g, const T*
     }
   }
   // Columns that no window reaches: between windows, and behind the last.
-  const ptrdiff_t reached = static_cast<ptrdiff_t>(s.x.windows - 1) * s.x.step + s.x.lastTap + 1;
+  const ptrdiff_t reached = larger<ptrdiff_t>(0, static_cast<ptrdiff_t>(s.x.windows - 1) * s.x.step + s.x.lastTap + 1);
   if (tile.phases < s.x.step) {
     fillWith(out, s.x.size, T(0));
   } else if (reached < s.x.size) {
@@ -98,8 +98,9 @@ Failure avgPool2dInputGrad(const Call& call) {
   const bool countPadding = call.attributes[6] != 0;
   const TileShape tile = tileShape(s.y, s.x, 1);
   const T* counts = columnCounts<T>(call, s, countPadding);
-  const ptrdiff_t* offsets = poolOffsets(call, s, tile);
+  ptrdiff_t* offsets = scratchOf<ptrdiff_t>(call, 0, 0, s.kernelX);
   if (!counts || !offsets) return kFailMemory;
+  for (int tapX = 0; tapX < s.kernelX; ++tapX) offsets[tapX] = tile.offset(s.y.firstTap, tapX - s.paddingX);
   const ptrdiff_t perPart = planesPerPart(s);
   const ptrdiff_t windows = static_cast<ptrdiff_t>(s.y.windows) * s.x.windows;
   return runParts(call, ceilDivide(s.planes, perPart), [&](int part, int worker) {
@@ -117,7 +118,9 @@ Failure avgPool2dInputGrad(const Call& call) {
 
 }  // namespace
 
-SADDLEPOINT_KERNEL(avgPool2d) { return call.outputs[0].dtype == kFloat64 ? avgPool2d<double>(call) : avgPool2d<float>(call); }
+SADDLEPOINT_KERNEL(avgPool2d) {
+  return call.outputs[0].dtype == kFloat64 ? avgPool2d<double>(call) : avgPool2d<float>(call);
+}
 
 SADDLEPOINT_KERNEL(avgPool2dInputGrad) {
   return call.outputs[0].dtype == kFloat64 ? avgPool2dInputGrad<double>(call) : avgPool2dInputGrad<float>(call);

@@ -30,7 +30,7 @@ Failure maxPool2d(const Call& call) {
         const V v = windows.load(offsets[tap], x, count);
         best = select(gt(v, best) | isNan(v), v, best);
       }
-      best.storePartial(to + x, count);
+      storeSome(best, to + x, count);
     }
   };
   return forWindowRows(call, s, tile, rowsPerTile, static_cast<const T*>(call.inputs[0].data), lowest, row);
@@ -75,10 +75,14 @@ Failure maxPool2dIndices(const Call& call) {
       }
       T winners[V::lanes];
       winner.store(winners);
-      const int corner = (y * s.y.step - s.paddingY) * s.x.size - s.paddingX;
+      const int corner = (y * s.y.step - s.paddingY) * s.x.size - s.paddingX + x * s.x.step;
+      if (!any(lt(winner, V::zero()))) {
+        for (int i = 0; i < count; ++i) to[x + i] = corner + i * s.x.step + distances[static_cast<int>(winners[i])];
+        continue;
+      }
       for (int i = 0; i < count; ++i) {
         const int tap = static_cast<int>(winners[i]);
-        to[x + i] = tap < 0 ? firstInside(s, y, x + i) : corner + (x + i) * s.x.step + distances[tap];
+        to[x + i] = tap < 0 ? firstInside(s, y, x + i) : corner + i * s.x.step + distances[tap];
       }
     }
   };
@@ -87,7 +91,9 @@ Failure maxPool2dIndices(const Call& call) {
 
 }  // namespace
 
-SADDLEPOINT_KERNEL(maxPool2d) { return call.inputs[0].dtype == kFloat64 ? maxPool2d<double>(call) : maxPool2d<float>(call); }
+SADDLEPOINT_KERNEL(maxPool2d) {
+  return call.inputs[0].dtype == kFloat64 ? maxPool2d<double>(call) : maxPool2d<float>(call);
+}
 
 SADDLEPOINT_KERNEL(maxPool2dIndices) {
   return call.inputs[0].dtype == kFloat64 ? maxPool2dIndices<double>(call) : maxPool2dIndices<float>(call);

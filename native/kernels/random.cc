@@ -1,5 +1,7 @@
 // Random numbers as lib/tensor/philox.ts states them: Philox4x32-10 of Salmon et al., SC 2011.
+#include "../simd/vec.h"
 #include "kernel.h"
+#include "parallel.h"
 
 namespace saddlepoint {
 namespace {
@@ -25,19 +27,43 @@ Stream streamOf(const Call& call) {
   return {lowWord(seed), highWord(seed), lowWord(offset), highWord(offset)};
 }
 
-Words philox(const Stream& stream, uint32_t block) {
-  uint32_t key0 = stream.key0, key1 = stream.key1;
-  uint32_t c0 = block, c1 = 0, c2 = stream.offset0, c3 = stream.offset1;
-  for (int round = 0; round < 10; round++) {
-    const uint64_t product0 = uint64_t{0xd2511f53} * c0, product1 = uint64_t{0xcd9e8d57} * c2;
-    c0 = static_cast<uint32_t>(product1 >> 32) ^ c1 ^ key0;
-    c1 = static_cast<uint32_t>(product1);
-    c2 = static_cast<uint32_t>(product0 >> 32) ^ c3 ^ key1;
-    c3 = static_cast<uint32_t>(product0);
-    key0 += 0x9e3779b9;
-    key1 += 0xbb67ae85;
+alignas(64) constexpr int32_t laneNumbers[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+inline Vec<int32_t> broadcastWord(uint32_t x) { return Vec<int32_t>::broadcast(static_cast<int32_t>(x)); }
+
+// The words of `batch` blocks, which vectors make at once.
+constexpr int batch = 16;
+struct WordsOfBlocks {
+  int32_t w[4][batch];
+};
+
+inline void philoxBatch(const Stream& stream, uint32_t firstBlock, WordsOfBlocks& words) {
+  using V = Vec<int32_t>;
+  const V multiplier0 = broadcastWord(0xd2511f53), multiplier1 = broadcastWord(0xcd9e8d57);
+  for (int i = 0; i < batch; i += V::lanes) {
+    V c0 = broadcastWord(firstBlock + static_cast<uint32_t>(i)) + V::load(laneNumbers), c1 = V::zero();
+    V c2 = broadcastWord(stream.offset0), c3 = broadcastWord(stream.offset1);
+    uint32_t key0 = stream.key0, key1 = stream.key1;
+    for (int round = 0; round < 10; round++) {
+      const WideProduct product0 = multiplyWide(multiplier0, c0), product1 = multiplyWide(multiplier1, c2);
+      c0 = product1.high ^ c1 ^ broadcastWord(key0);
+      c1 = product1.low;
+      c2 = product0.high ^ c3 ^ broadcastWord(key1);
+      c3 = product0.low;
+      key0 += 0x9e3779b9;
+      key1 += 0xbb67ae85;
+    }
+    c0.store(words.w[0] + i);
+    c1.store(words.w[1] + i);
+    c2.store(words.w[2] + i);
+    c3.store(words.w[3] + i);
   }
-  return {{c0, c1, c2, c3}};
+}
+
+inline Words wordsOf(const WordsOfBlocks& words, int i) {
+  Words one;
+  for (int j = 0; j < 4; j++) one.w[j] = static_cast<uint32_t>(words.w[j][i]);
+  return one;
 }
 
 double unit53(uint32_t a, uint32_t b) {
@@ -80,33 +106,31 @@ struct Problem {
 };
 
 template <typename T, typename Generator>
-void fillPart(void* context, int part, int) {
+void fillPart(const Problem& problem, int part) {
   constexpr int perBlock = Generator::perBlock;
-  const Problem& problem = *static_cast<const Problem*>(context);
   T* out = static_cast<T*>(problem.out);
-  const int begin = part * elementsPerPart;
-  const int end = problem.size - begin < elementsPerPart ? problem.size : begin + elementsPerPart;
-  int i = begin;
-  for (; i + perBlock <= end; i += perBlock) {
-    Generator::fill(philox(problem.stream, static_cast<uint32_t>(i / perBlock)), out + i);
-  }
-  if (i < end) {
-    T last[perBlock];
-    Generator::fill(philox(problem.stream, static_cast<uint32_t>(i / perBlock)), last);
-    for (int j = 0; i + j < end; j++) out[i + j] = last[j];
+  const int64_t begin = int64_t{part} * elementsPerPart;
+  const int64_t end = smaller<int64_t>(problem.size, begin + elementsPerPart);
+  for (int64_t i = begin; i < end; i += batch * perBlock) {
+    WordsOfBlocks words;
+    philoxBatch(problem.stream, static_cast<uint32_t>(i / perBlock), words);
+    if (end - i >= batch * perBlock) {
+      for (int j = 0; j < batch; j++) Generator::fill(wordsOf(words, j), out + i + j * perBlock);
+    } else {
+      T last[batch * perBlock];
+      for (int j = 0; j < batch; j++) Generator::fill(wordsOf(words, j), last + j * perBlock);
+      __builtin_memcpy(out + i, last, static_cast<size_t>(end - i) * sizeof(T));
+    }
   }
 }
 
 template <typename T, typename Generator>
 Failure fill(const Call& call) {
-  Problem problem{streamOf(call), call.outputs[0].data, call.outputs[0].size};
-  const int parts = problem.size / elementsPerPart + (problem.size % elementsPerPart != 0);
-  if (parts == 1) {
-    fillPart<T, Generator>(&problem, 0, 0);
-  } else if (parts > 1) {
-    call.services->parallel(call.services->self, parts, fillPart<T, Generator>, &problem);
-  }
-  return kOk;
+  const Problem problem{streamOf(call), call.outputs[0].data, call.outputs[0].size};
+  return runParts(call, ceilDivide(problem.size, elementsPerPart), [&](int part, int) {
+    fillPart<T, Generator>(problem, part);
+    return true;
+  });
 }
 
 }  // namespace
@@ -124,9 +148,11 @@ SADDLEPOINT_KERNEL(permutation) {
   int32_t* out = static_cast<int32_t*>(call.outputs[0].data);
   const int n = call.outputs[0].size;
   for (int i = 0; i < n; i++) out[i] = i;
+  WordsOfBlocks words;
   for (int i = n - 1; i > 0; i--) {
-    const Words words = philox(stream, static_cast<uint32_t>(i));
-    const int j = static_cast<int>(unit53(words.w[0], words.w[1]) * (i + 1.0));
+    if (i == n - 1 || i % batch == batch - 1) philoxBatch(stream, static_cast<uint32_t>(i / batch * batch), words);
+    const Words drawn = wordsOf(words, i % batch);
+    const int j = static_cast<int>(unit53(drawn.w[0], drawn.w[1]) * (i + 1.0));
     const int32_t swapped = out[i];
     out[i] = out[j];
     out[j] = swapped;

@@ -1,6 +1,7 @@
 // Reductions over the trailing dims of a strided view. How work is cut follows from shapes, and the order of
 // combination from the number of reduced elements alone (reduce_lanes.h).
 #include "kernel.h"
+#include "parallel.h"
 #include "reduce_columns.h"
 #include "reduce_states.h"
 #include "strided.h"
@@ -17,7 +18,6 @@ struct Problem {
   int64_t groups, groupSize;  // the reduced elements in groups of groupSize, a power of two of chunks
   int64_t unitsPerPart;
   void* partials;
-  volatile Failure failure;
 };
 
 int64_t sizeOf(const int32_t* shape, int rank) {
@@ -38,7 +38,6 @@ Problem problemOf(const Call& call) {
     problem.reduced = collapseDims(x.shape + kept, x.strides + kept, x.rank - kept);
   }
   problem.partials = nullptr;
-  problem.failure = kOk;
   return problem;
 }
 
@@ -46,7 +45,7 @@ Problem problemOf(const Call& call) {
 void divide(Problem& problem, int64_t width) {
   problem.groupSize = reduceChunk;
   while (problem.groupSize * width < elementsPerPart) problem.groupSize *= 2;
-  problem.groups = (problem.count + problem.groupSize - 1) / problem.groupSize;
+  problem.groups = ceilDivide(problem.count, problem.groupSize);
   const int64_t work = problem.count * width;
   problem.unitsPerPart = problem.groups > 1 || work >= elementsPerPart ? 1 : elementsPerPart / work;
 }
@@ -87,8 +86,7 @@ typename R::State reduceRange(const Problem& problem, const typename R::Element*
 }
 
 template <typename R>
-void reduceRowsPart(void* context, int part, int) {
-  Problem& problem = *static_cast<Problem*>(context);
+void reduceRowsPart(const Problem& problem, int64_t part) {
   const auto* data = static_cast<const typename R::Element*>(problem.call->inputs[0].data);
   auto* out = static_cast<typename R::Out*>(problem.call->outputs[0].data);
   auto* partials = static_cast<typename R::State*>(problem.partials);
@@ -109,18 +107,8 @@ void reduceRowsPart(void* context, int part, int) {
   }
 }
 
-void runParts(Problem& problem, int64_t parts, void (*body)(void*, int, int)) {
-  const Services* services = problem.call->services;
-  if (parts == 1) {
-    body(&problem, 0, 0);
-  } else {
-    services->parallel(services->self, static_cast<int>(parts), body, &problem);
-  }
-}
-
 bool allocatePartials(Problem& problem, size_t bytes) {
-  const Services* services = problem.call->services;
-  problem.partials = services->scratch(services->self, 0, 2, bytes);
+  problem.partials = scratchOf<char>(*problem.call, 0, 0, bytes);
   return problem.partials != nullptr;
 }
 
@@ -131,8 +119,11 @@ Failure reduceRows(Problem& problem) {
   const int64_t partialCount = problem.outputs * problem.groups;
   if (problem.groups > 1 && !allocatePartials(problem, static_cast<size_t>(partialCount) * sizeof(State)))
     return kFailMemory;
-  const int64_t unitParts = (problem.outputs + problem.unitsPerPart - 1) / problem.unitsPerPart;
-  runParts(problem, unitParts * problem.groups, reduceRowsPart<R>);
+  const int64_t unitParts = ceilDivide(problem.outputs, problem.unitsPerPart);
+  runParts(*problem.call, unitParts * problem.groups, [&](int part, int) {
+    reduceRowsPart<R>(problem, part);
+    return true;
+  });
   if (problem.groups > 1) {
     auto* out = static_cast<typename R::Out*>(problem.call->outputs[0].data);
     const State* partials = static_cast<const State*>(problem.partials);
@@ -143,7 +134,7 @@ Failure reduceRows(Problem& problem) {
       out[i] = R::finish(tree.finish(&R::combine), problem.count, correction);
     }
   }
-  return problem.failure;
+  return kOk;
 }
 
 template <typename R>
@@ -158,18 +149,13 @@ Failure reduce(const Call& call) {
   return reduceRows<R>(problem);
 }
 
-int64_t stripsOf(const Problem& problem) { return (problem.kept.shape[0] + stripWidth - 1) / stripWidth; }
+int64_t stripsOf(const Problem& problem) { return ceilDivide(problem.kept.shape[0], stripWidth); }
 
 // A unit is a strip: `stripWidth` neighbours, or what is left, of the innermost kept dim.
 template <typename T, typename Op>
-void reduceColumnsPart(void* context, int part, int worker) {
-  Problem& problem = *static_cast<Problem*>(context);
-  const Services* services = problem.call->services;
-  auto* strip = static_cast<Strip<T>*>(services->scratch(services->self, worker, 0, sizeof(Strip<T>)));
-  if (strip == nullptr) {
-    problem.failure = kFailMemory;
-    return;
-  }
+bool reduceColumnsPart(const Problem& problem, int64_t part, int worker) {
+  Strip<T>* strip = scratchOf<Strip<T>>(*problem.call, worker, 1, 1);
+  if (strip == nullptr) return false;
   const T* data = static_cast<const T*>(problem.call->inputs[0].data);
   T* out = static_cast<T*>(problem.call->outputs[0].data);
   T* partials = static_cast<T*>(problem.partials);
@@ -186,6 +172,7 @@ void reduceColumnsPart(void* context, int part, int worker) {
     reduceStrip(*strip, data + at.offset, problem.reduced, group * problem.groupSize, endOfGroup(problem, group), width,
                 to, Op());
   }
+  return true;
 }
 
 template <typename T, typename Op>
@@ -196,8 +183,9 @@ Failure reduceColumns(Problem& problem) {
   if (problem.groups > 1 && !allocatePartials(problem, static_cast<size_t>(partialCount) * sizeof(T)))
     return kFailMemory;
   const int64_t units = problem.outputs / inner * stripsOf(problem);
-  const int64_t unitParts = (units + problem.unitsPerPart - 1) / problem.unitsPerPart;
-  runParts(problem, unitParts * problem.groups, reduceColumnsPart<T, Op>);
+  const int64_t unitParts = ceilDivide(units, problem.unitsPerPart);
+  const auto body = [&](int part, int worker) { return reduceColumnsPart<T, Op>(problem, part, worker); };
+  if (runParts(*problem.call, unitParts * problem.groups, body) != kOk) return kFailMemory;
   if (problem.groups > 1) {
     T* out = static_cast<T*>(problem.call->outputs[0].data);
     const T* partials = static_cast<const T*>(problem.partials);
@@ -207,7 +195,7 @@ Failure reduceColumns(Problem& problem) {
       out[i] = tree.finish(Op());
     }
   }
-  return problem.failure;
+  return kOk;
 }
 
 template <typename T, typename Op>

@@ -27,17 +27,31 @@ struct Lanes {
     for (int i = 0; i < count; i++) lanes.v[i] = Vec<T>::load(p + i * Vec<T>::lanes);
     return lanes;
   }
-  // The first n, 0 < n < 16, of p; the others are `rest`.
+  // The first n, 0 < n <= 16, of p; the others are `rest`.
   static SADDLEPOINT_INLINE Lanes loadPartial(const T* p, int n, T rest) {
-    T padded[reduceLanes];
-    for (int i = 0; i < count; i++) Vec<T>::broadcast(rest).store(padded + i * Vec<T>::lanes);
-    for (int i = 0; i < count; i++) {
-      const int left = n - i * Vec<T>::lanes;
-      if (left <= 0) break;
-      const Vec<T> part = Vec<T>::loadPartial(p + i * Vec<T>::lanes, left < Vec<T>::lanes ? left : Vec<T>::lanes);
-      part.storePartial(padded + i * Vec<T>::lanes, left < Vec<T>::lanes ? left : Vec<T>::lanes);
-    }
-    return load(padded);
+    Lanes lanes;
+    for (int i = 0; i < count; i++) lanes.v[i] = loadPartialVector(p + i * Vec<T>::lanes, n - i * Vec<T>::lanes, rest);
+    return lanes;
+  }
+  static SADDLEPOINT_INLINE Vec<T> loadPartialVector(const T* p, int n, T rest) {
+    if (n >= Vec<T>::lanes) return Vec<T>::load(p);
+    if (n <= 0) return Vec<T>::broadcast(rest);
+    return select(firstLanes<T>(n), Vec<T>::loadPartial(p, n), Vec<T>::broadcast(rest));
+  }
+};
+
+template <int k>
+struct HalvingFrom {
+  template <typename V, typename Op>
+  static SADDLEPOINT_INLINE V apply(V v, Op op) {
+    return HalvingFrom<k / 2>::apply(op(v, swapLanes<k>(v)), op);
+  }
+};
+template <>
+struct HalvingFrom<0> {
+  template <typename V, typename Op>
+  static SADDLEPOINT_INLINE V apply(V v, Op) {
+    return v;
   }
 };
 
@@ -47,12 +61,7 @@ SADDLEPOINT_INLINE T combineLanes(Lanes<T> lanes, Op op) {
   for (int half = Lanes<T>::count / 2; half > 0; half /= 2) {
     for (int i = 0; i < half; i++) lanes.v[i] = op(lanes.v[i], lanes.v[i + half]);
   }
-  T values[Vec<T>::lanes];
-  lanes.v[0].store(values);
-  for (int half = Vec<T>::lanes / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; i++) values[i] = op(values[i], values[i + half]);
-  }
-  return values[0];
+  return firstLane(HalvingFrom<Vec<T>::lanes / 2>::apply(lanes.v[0], op));
 }
 
 struct SumOp {
@@ -117,13 +126,11 @@ SADDLEPOINT_INLINE T reduceChunkOf(const T* x, int n, Op op, Map map) {
     const Lanes<T> next = Lanes<T>::load(x + i);
     for (int j = 0; j < Lanes<T>::count; j++) sum.v[j] = op(sum.v[j], map(next.v[j]));
   }
-  if (i < n) {
-    // Lanes behind the end must not change, whatever map makes of their padding.
-    T mapped[reduceLanes];
-    const Lanes<T> next = Lanes<T>::loadPartial(x + i, n - i, T(0));
-    for (int j = 0; j < Lanes<T>::count; j++) map(next.v[j]).store(mapped + j * Vec<T>::lanes);
-    const Lanes<T> last = Lanes<T>::loadPartial(mapped, n - i, Op::template identity<T>);
-    for (int j = 0; j < Lanes<T>::count; j++) sum.v[j] = op(sum.v[j], last.v[j]);
+  // Lanes behind the end must not change, whatever map makes of their padding.
+  for (int j = 0; i < n; i += Vec<T>::lanes, j++) {
+    const Vec<T> mapped = map(Lanes<T>::loadPartialVector(x + i, n - i, T(0)));
+    const Vec<T> rest = Vec<T>::broadcast(Op::template identity<T>);
+    sum.v[j] = op(sum.v[j], n - i >= Vec<T>::lanes ? mapped : select(firstLanes<T>(n - i), mapped, rest));
   }
   return combineLanes(sum, op);
 }

@@ -19,12 +19,21 @@ struct Folding {
   static Out empty() { return Op::template identity<T>; }
 };
 
+SADDLEPOINT_INLINE Mask32 sameAs(Vec<int32_t> v, Vec<int32_t> value) { return eq(v, value); }
+template <typename T>
+SADDLEPOINT_INLINE MaskOf<T> sameAs(Vec<T> v, Vec<T> value) {
+  return eq(v, value) | (isNan(v) & isNan(value));
+}
+
+// Where `value`, possibly NaN, first is in x, which has it.
 template <typename T>
 inline int firstEqual(const T* x, int n, T value) {
-  for (int i = 0; i < n; i++) {
-    if (x[i] == value || (value != value && x[i] != x[i])) return i;
-  }
-  return 0;
+  using V = Vec<T>;
+  const V values = V::broadcast(value);
+  int i = 0;
+  while (i + V::lanes <= n && !any(sameAs(V::load(x + i), values))) i += V::lanes;
+  while (i < n - 1 && !(x[i] == value || (value != value && x[i] != x[i]))) i++;
+  return i;
 }
 
 template <typename T, typename Op>

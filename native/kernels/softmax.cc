@@ -1,6 +1,7 @@
 // softmax and logSoftmax of contiguous rows. A row's maximum is subtracted first; where it is infinite, inf - inf makes
 // the row NaN. Sums are in the order of reduce_lanes.h.
 #include "kernel.h"
+#include "parallel.h"
 #include "reduce_lanes.h"
 
 namespace saddlepoint {
@@ -34,9 +35,7 @@ SADDLEPOINT_INLINE T sumOfExp(const T* x, T* terms, int n, T shift) {
   }
   for (int j = 0; i < n; i += V::lanes, j++) {
     const int left = n - i < V::lanes ? n - i : V::lanes;
-    T padded[V::lanes];
-    exp(V::loadPartial(x + i, left) - shifts).store(padded);
-    const V term = V::loadPartial(padded, left);
+    const V term = select(firstLanes<T>(left), exp(V::loadPartial(x + i, left) - shifts), V::zero());
     if (writes) term.storePartial(terms + i, left);
     sum.v[j] = sum.v[j] + term;
   }
@@ -54,8 +53,40 @@ SADDLEPOINT_INLINE T sumOfRow(const T* x, T* terms, int n, T shift) {
   return tree.finish(SumOp());
 }
 
+// A row of at most 16 elements, without leaving registers; what is padded with -inf adds 0 to the sum.
+template <typename T>
+struct ShortRow {
+  Lanes<T> differences, terms;
+  T sum;
+
+  SADDLEPOINT_INLINE ShortRow(const T* x, int n) {
+    differences = Lanes<T>::loadPartial(x, n, -MathConstants<T>::infinity);
+    const Vec<T> max = Vec<T>::broadcast(combineLanes(differences, MaxOp()));
+    Lanes<T> sums = Lanes<T>::broadcast(0);
+    for (int i = 0; i < Lanes<T>::count; i++) {
+      differences.v[i] = differences.v[i] - max;
+      terms.v[i] = exp(differences.v[i]);
+      sums.v[i] = sums.v[i] + terms.v[i];
+    }
+    sum = combineLanes(sums, SumOp());
+  }
+};
+
+template <typename T>
+SADDLEPOINT_INLINE void storeLanes(const Lanes<T>& lanes, T* out, int n) {
+  for (int i = 0; i < Lanes<T>::count && n > 0; i++, n -= Vec<T>::lanes) {
+    lanes.v[i].storePartial(out + i * Vec<T>::lanes, n < Vec<T>::lanes ? n : Vec<T>::lanes);
+  }
+}
+
 template <typename T>
 struct Softmax {
+  static SADDLEPOINT_INLINE void shortRow(const T* x, T* out, int n) {
+    ShortRow<T> row(x, n);
+    const Vec<T> scale = Vec<T>::broadcast(T(1) / row.sum);
+    for (int i = 0; i < Lanes<T>::count; i++) row.terms.v[i] = row.terms.v[i] * scale;
+    storeLanes(row.terms, out, n);
+  }
   static void row(const T* x, T* out, int n) {
     using V = Vec<T>;
     const V scale = V::broadcast(T(1) / sumOfRow<true>(x, out, n, maxOfRow(x, n)));
@@ -67,6 +98,12 @@ struct Softmax {
 
 template <typename T>
 struct LogSoftmax {
+  static SADDLEPOINT_INLINE void shortRow(const T* x, T* out, int n) {
+    ShortRow<T> row(x, n);
+    const Vec<T> logSum = log(Vec<T>::broadcast(row.sum));
+    for (int i = 0; i < Lanes<T>::count; i++) row.differences.v[i] = row.differences.v[i] - logSum;
+    storeLanes(row.differences, out, n);
+  }
   static void row(const T* x, T* out, int n) {
     using V = Vec<T>;
     const T max = maxOfRow(x, n);
@@ -85,8 +122,7 @@ struct Problem {
 };
 
 template <typename T, typename Row>
-void runPart(void* context, int part, int) {
-  const Problem& problem = *static_cast<const Problem*>(context);
+void runPart(const Problem& problem, int part) {
   const T* x = static_cast<const T*>(problem.call->inputs[0].data);
   T* out = static_cast<T*>(problem.call->outputs[0].data);
   const int64_t first = part * problem.rowsPerPart, limit = first + problem.rowsPerPart;
@@ -99,14 +135,11 @@ Failure run(const Call& call) {
   const View& x = call.inputs[0];
   if (x.size == 0) return kOk;
   const int n = x.shape[x.rank - 1];
-  Problem problem{&call, n, x.size / n, n < elementsPerPart ? elementsPerPart / n : 1};
-  const int64_t parts = (problem.rows + problem.rowsPerPart - 1) / problem.rowsPerPart;
-  if (parts == 1) {
-    runPart<T, Row>(&problem, 0, 0);
-  } else {
-    call.services->parallel(call.services->self, static_cast<int>(parts), runPart<T, Row>, &problem);
-  }
-  return kOk;
+  const Problem problem{&call, n, x.size / n, n < elementsPerPart ? elementsPerPart / n : 1};
+  return runParts(call, ceilDivide(problem.rows, problem.rowsPerPart), [&](int part, int) {
+    runPart<T, Row>(problem, part);
+    return true;
+  });
 }
 
 }  // namespace

@@ -267,7 +267,7 @@ constexpr float logErfcCoefficients[] = {-0.000207049097f, -1.12762723f,    -0.6
 SADDLEPOINT_INLINE Vec<float> erf(Vec<float> x) {
   using V = Vec<float>;
   const V one = V::broadcast(1.0f), magnitude = min(V::broadcast(4.0f), abs(x));
-  const V near = fma(magnitude, polynomial(magnitude * magnitude, erfCoefficients), magnitude);
+  const V near = magnitude * (one + polynomial(magnitude * magnitude, erfCoefficients));
   const V far = one - exp(polynomial(magnitude, logErfcCoefficients));
   return withSignOf(select(lt(magnitude, V::broadcast(0.92f)), near, far), x);
 }

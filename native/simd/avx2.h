@@ -80,6 +80,16 @@ SADDLEPOINT_INLINE Int32s select(Mask32 m, Int32s a, Int32s b) {
 SADDLEPOINT_INLINE Int32s max(Int32s a, Int32s b) { return {_mm256_max_epi32(a.v, b.v)}; }
 SADDLEPOINT_INLINE Int32s min(Int32s a, Int32s b) { return {_mm256_min_epi32(a.v, b.v)}; }
 
+struct WideProduct {
+  Int32s high, low;
+};
+SADDLEPOINT_INLINE WideProduct multiplyWide(Int32s a, Int32s b) {
+  const __m256i even = _mm256_mul_epu32(a.v, b.v);
+  const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(a.v, 32), _mm256_srli_epi64(b.v, 32));
+  return {{_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa)},
+          {_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa)}};
+}
+
 template <>
 struct Vec<int64_t> {
   static constexpr int lanes = 4;
@@ -152,6 +162,12 @@ SADDLEPOINT_INLINE Int32s bits(Floats a) { return {_mm256_castps_si256(a.v)}; }
 SADDLEPOINT_INLINE Floats asFloat(Int32s a) { return {_mm256_castsi256_ps(a.v)}; }
 SADDLEPOINT_INLINE Floats toFloat(Int32s a) { return {_mm256_cvtepi32_ps(a.v)}; }
 SADDLEPOINT_INLINE Int32s roundToInt(Floats a) { return {_mm256_cvtps_epi32(a.v)}; }
+template <int k>
+SADDLEPOINT_INLINE Floats swapLanes(Floats a) {
+  if (k == 4) return {_mm256_permute2f128_ps(a.v, a.v, 1)};
+  return {_mm256_permute_ps(a.v, k == 2 ? 0x4e : 0xb1)};
+}
+SADDLEPOINT_INLINE float firstLane(Floats a) { return _mm256_cvtss_f32(a.v); }
 SADDLEPOINT_INLINE float reduceAdd(Floats a) {
   const __m128 half = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
   const __m128 pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
@@ -198,6 +214,12 @@ SADDLEPOINT_INLINE Mask64 ge(Doubles a, Doubles b) { return {_mm256_cmp_pd(a.v, 
 SADDLEPOINT_INLINE Doubles select(Mask64 m, Doubles a, Doubles b) { return {_mm256_blendv_pd(b.v, a.v, m.bits)}; }
 SADDLEPOINT_INLINE Int64s bits(Doubles a) { return {_mm256_castpd_si256(a.v)}; }
 SADDLEPOINT_INLINE Doubles asDouble(Int64s a) { return {_mm256_castsi256_pd(a.v)}; }
+template <int k>
+SADDLEPOINT_INLINE Doubles swapLanes(Doubles a) {
+  if (k == 2) return {_mm256_permute2f128_pd(a.v, a.v, 1)};
+  return {_mm256_permute_pd(a.v, 0x5)};
+}
+SADDLEPOINT_INLINE double firstLane(Doubles a) { return _mm256_cvtsd_f64(a.v); }
 SADDLEPOINT_INLINE double reduceAdd(Doubles a) {
   const __m128d pair = _mm_add_pd(_mm256_castpd256_pd128(a.v), _mm256_extractf128_pd(a.v, 1));
   return _mm_cvtsd_f64(_mm_add_sd(pair, _mm_unpackhi_pd(pair, pair)));

@@ -73,6 +73,16 @@ SADDLEPOINT_INLINE Int32s select(Mask32 m, Int32s a, Int32s b) { return {_mm512_
 SADDLEPOINT_INLINE Int32s max(Int32s a, Int32s b) { return {_mm512_max_epi32(a.v, b.v)}; }
 SADDLEPOINT_INLINE Int32s min(Int32s a, Int32s b) { return {_mm512_min_epi32(a.v, b.v)}; }
 
+struct WideProduct {
+  Int32s high, low;
+};
+SADDLEPOINT_INLINE WideProduct multiplyWide(Int32s a, Int32s b) {
+  const __m512i even = _mm512_mul_epu32(a.v, b.v);
+  const __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64(a.v, 32), _mm512_srli_epi64(b.v, 32));
+  return {{_mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd)},
+          {_mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32))}};
+}
+
 template <>
 struct Vec<int64_t> {
   static constexpr int lanes = 8;
@@ -149,6 +159,13 @@ SADDLEPOINT_INLINE Int32s bits(Floats a) { return {_mm512_castps_si512(a.v)}; }
 SADDLEPOINT_INLINE Floats asFloat(Int32s a) { return {_mm512_castsi512_ps(a.v)}; }
 SADDLEPOINT_INLINE Floats toFloat(Int32s a) { return {_mm512_cvtepi32_ps(a.v)}; }
 SADDLEPOINT_INLINE Int32s roundToInt(Floats a) { return {_mm512_cvtps_epi32(a.v)}; }
+template <int k>
+SADDLEPOINT_INLINE Floats swapLanes(Floats a) {
+  if (k == 8) return {_mm512_shuffle_f32x4(a.v, a.v, 0x4e)};
+  if (k == 4) return {_mm512_shuffle_f32x4(a.v, a.v, 0xb1)};
+  return {_mm512_permute_ps(a.v, k == 2 ? 0x4e : 0xb1)};
+}
+SADDLEPOINT_INLINE float firstLane(Floats a) { return _mm512_cvtss_f32(a.v); }
 SADDLEPOINT_INLINE float reduceAdd(Floats a) {
   const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
   const __m128 quarter = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
@@ -202,6 +219,13 @@ SADDLEPOINT_INLINE Mask64 ge(Doubles a, Doubles b) { return {_mm512_cmp_pd_mask(
 SADDLEPOINT_INLINE Doubles select(Mask64 m, Doubles a, Doubles b) { return {_mm512_mask_blend_pd(m.bits, b.v, a.v)}; }
 SADDLEPOINT_INLINE Int64s bits(Doubles a) { return {_mm512_castpd_si512(a.v)}; }
 SADDLEPOINT_INLINE Doubles asDouble(Int64s a) { return {_mm512_castsi512_pd(a.v)}; }
+template <int k>
+SADDLEPOINT_INLINE Doubles swapLanes(Doubles a) {
+  if (k == 4) return {_mm512_shuffle_f64x2(a.v, a.v, 0x4e)};
+  if (k == 2) return {_mm512_shuffle_f64x2(a.v, a.v, 0xb1)};
+  return {_mm512_permute_pd(a.v, 0x55)};
+}
+SADDLEPOINT_INLINE double firstLane(Doubles a) { return _mm512_cvtsd_f64(a.v); }
 SADDLEPOINT_INLINE double reduceAdd(Doubles a) {
   const __m256d half = _mm256_add_pd(_mm512_castpd512_pd256(a.v), _mm512_extractf64x4_pd(a.v, 1));
   const __m128d pair = _mm_add_pd(_mm256_castpd256_pd128(half), _mm256_extractf128_pd(half, 1));

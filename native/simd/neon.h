@@ -73,6 +73,16 @@ SADDLEPOINT_INLINE Int32s select(Mask32 m, Int32s a, Int32s b) { return {vbslq_s
 SADDLEPOINT_INLINE Int32s max(Int32s a, Int32s b) { return {vmaxq_s32(a.v, b.v)}; }
 SADDLEPOINT_INLINE Int32s min(Int32s a, Int32s b) { return {vminq_s32(a.v, b.v)}; }
 
+struct WideProduct {
+  Int32s high, low;
+};
+SADDLEPOINT_INLINE WideProduct multiplyWide(Int32s a, Int32s b) {
+  const uint32x4_t x = vreinterpretq_u32_s32(a.v), y = vreinterpretq_u32_s32(b.v);
+  const uint32x4_t low = vreinterpretq_u32_u64(vmull_u32(vget_low_u32(x), vget_low_u32(y)));
+  const uint32x4_t high = vreinterpretq_u32_u64(vmull_high_u32(x, y));
+  return {{vreinterpretq_s32_u32(vuzp2q_u32(low, high))}, {vreinterpretq_s32_u32(vuzp1q_u32(low, high))}};
+}
+
 template <>
 struct Vec<int64_t> {
   static constexpr int lanes = 2;
@@ -156,6 +166,11 @@ SADDLEPOINT_INLINE Int32s bits(Floats a) { return {vreinterpretq_s32_f32(a.v)}; 
 SADDLEPOINT_INLINE Floats asFloat(Int32s a) { return {vreinterpretq_f32_s32(a.v)}; }
 SADDLEPOINT_INLINE Floats toFloat(Int32s a) { return {vcvtq_f32_s32(a.v)}; }
 SADDLEPOINT_INLINE Int32s roundToInt(Floats a) { return {vcvtnq_s32_f32(a.v)}; }
+template <int k>
+SADDLEPOINT_INLINE Floats swapLanes(Floats a) {
+  return {k == 2 ? vextq_f32(a.v, a.v, 2) : vrev64q_f32(a.v)};
+}
+SADDLEPOINT_INLINE float firstLane(Floats a) { return vgetq_lane_f32(a.v, 0); }
 SADDLEPOINT_INLINE float reduceAdd(Floats a) {
   const float32x2_t pair = vadd_f32(vget_low_f32(a.v), vget_high_f32(a.v));
   return vget_lane_f32(pair, 0) + vget_lane_f32(pair, 1);
@@ -204,6 +219,11 @@ SADDLEPOINT_INLINE Mask64 ge(Doubles a, Doubles b) { return {vcgeq_f64(a.v, b.v)
 SADDLEPOINT_INLINE Doubles select(Mask64 m, Doubles a, Doubles b) { return {vbslq_f64(m.bits, a.v, b.v)}; }
 SADDLEPOINT_INLINE Int64s bits(Doubles a) { return {vreinterpretq_s64_f64(a.v)}; }
 SADDLEPOINT_INLINE Doubles asDouble(Int64s a) { return {vreinterpretq_f64_s64(a.v)}; }
+template <int k>
+SADDLEPOINT_INLINE Doubles swapLanes(Doubles a) {
+  return {vextq_f64(a.v, a.v, 1)};
+}
+SADDLEPOINT_INLINE double firstLane(Doubles a) { return vgetq_lane_f64(a.v, 0); }
 SADDLEPOINT_INLINE double reduceAdd(Doubles a) { return vgetq_lane_f64(a.v, 0) + vgetq_lane_f64(a.v, 1); }
 
 }  // namespace

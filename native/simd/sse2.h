@@ -111,6 +111,16 @@ SADDLEPOINT_INLINE Int32s select(Mask32 m, Int32s a, Int32s b) {
 SADDLEPOINT_INLINE Int32s max(Int32s a, Int32s b) { return select(gt(a, b), a, b); }
 SADDLEPOINT_INLINE Int32s min(Int32s a, Int32s b) { return select(gt(b, a), a, b); }
 
+struct WideProduct {
+  Int32s high, low;
+};
+SADDLEPOINT_INLINE WideProduct multiplyWide(Int32s a, Int32s b) {
+  const __m128i even = _mm_mul_epu32(a.v, b.v);
+  const __m128i odd = _mm_mul_epu32(_mm_srli_epi64(a.v, 32), _mm_srli_epi64(b.v, 32));
+  return {{_mm_unpacklo_epi32(_mm_shuffle_epi32(even, 0x0d), _mm_shuffle_epi32(odd, 0x0d))},
+          {_mm_unpacklo_epi32(_mm_shuffle_epi32(even, 0x08), _mm_shuffle_epi32(odd, 0x08))}};
+}
+
 template <>
 struct Vec<int64_t> {
   static constexpr int lanes = 2;
@@ -189,6 +199,11 @@ SADDLEPOINT_INLINE Int32s bits(Floats a) { return {_mm_castps_si128(a.v)}; }
 SADDLEPOINT_INLINE Floats asFloat(Int32s a) { return {_mm_castsi128_ps(a.v)}; }
 SADDLEPOINT_INLINE Floats toFloat(Int32s a) { return {_mm_cvtepi32_ps(a.v)}; }
 SADDLEPOINT_INLINE Int32s roundToInt(Floats a) { return {_mm_cvtps_epi32(a.v)}; }
+template <int k>
+SADDLEPOINT_INLINE Floats swapLanes(Floats a) {
+  return {_mm_shuffle_ps(a.v, a.v, k == 2 ? 0x4e : 0xb1)};
+}
+SADDLEPOINT_INLINE float firstLane(Floats a) { return _mm_cvtss_f32(a.v); }
 SADDLEPOINT_INLINE float reduceAdd(Floats a) {
   const __m128 pair = _mm_add_ps(a.v, _mm_movehl_ps(a.v, a.v));
   return _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps(pair, pair, 1)));
@@ -244,6 +259,11 @@ SADDLEPOINT_INLINE Doubles ceil(Doubles a) { return -floor(-a); }
 SADDLEPOINT_INLINE Doubles trunc(Doubles a) { return withSign(floor(abs(a)), a); }
 SADDLEPOINT_INLINE Int64s bits(Doubles a) { return {_mm_castpd_si128(a.v)}; }
 SADDLEPOINT_INLINE Doubles asDouble(Int64s a) { return {_mm_castsi128_pd(a.v)}; }
+template <int k>
+SADDLEPOINT_INLINE Doubles swapLanes(Doubles a) {
+  return {_mm_shuffle_pd(a.v, a.v, 1)};
+}
+SADDLEPOINT_INLINE double firstLane(Doubles a) { return _mm_cvtsd_f64(a.v); }
 SADDLEPOINT_INLINE double reduceAdd(Doubles a) { return _mm_cvtsd_f64(_mm_add_sd(a.v, _mm_unpackhi_pd(a.v, a.v))); }
 
 }  // namespace

@@ -13,10 +13,13 @@
 //   max(a, b) = a > b ? a : b, min(a, b) = a < b ? a : b     hence b where either is NaN
 //   maximum(a, b), minimum(a, b)                             NaN where either is NaN
 //   eq, ne, lt, le, gt, ge (a, b), isNan(a)         masks, with & | ~ and any(m), all(m); select(m, a, b) = m ? a : b
+//   swapLanes<k>(v)                                 lane i gets lane i ^ k; firstLane(v); both also of Vec<int32_t>
+//   firstLanes<T>(n)                                mask of the first n lanes, 0 <= n <= lanes; also for int32_t
 //   reduceAdd(v)                                    adds the upper half to the lower half until one lane is left
 //
 // Vec<int32_t>, Vec<int64_t>: the loads and stores, broadcast, zero, + - & | ^, shiftLeft<k>, shiftRight<k> (logical).
-// Vec<int32_t> also has * eq gt max min select shiftRightSigned<k>.
+// Vec<int32_t> also has * eq gt max min select shiftRightSigned<k>, and multiplyWide(a, b): the high and the low words
+// of unsigned products.
 //
 // bits(v): float or double to integers of the same bits; asFloat(v), asDouble(v): back. toFloat(v): int32 to float.
 // roundToInt(v): float to int32, half to even, for values in its range.
@@ -61,6 +64,50 @@ using MaskOf = typename MaskOfSize<sizeof(T)>::type;
 namespace saddlepoint {
 namespace {
 
+template <int k>
+SADDLEPOINT_INLINE Vec<int32_t> swapLanes(Vec<int32_t> a) {
+  return bits(swapLanes<k>(asFloat(a)));
+}
+
+SADDLEPOINT_INLINE int32_t firstLane(Vec<int32_t> a) {
+  const float lane = firstLane(asFloat(a));
+  int32_t x;
+  __builtin_memcpy(&x, &lane, sizeof x);
+  return x;
+}
+
+template <typename T>
+MaskOf<T> firstLanes(int n);
+#if defined(__AVX512F__)
+template <>
+SADDLEPOINT_INLINE Mask32 firstLanes<float>(int n) {
+  return {firstLanes16(n)};
+}
+template <>
+SADDLEPOINT_INLINE Mask32 firstLanes<int32_t>(int n) {
+  return {firstLanes16(n)};
+}
+template <>
+SADDLEPOINT_INLINE Mask64 firstLanes<double>(int n) {
+  return {firstLanes8(n)};
+}
+#else
+template <>
+SADDLEPOINT_INLINE Mask32 firstLanes<int32_t>(int n) {
+  alignas(64) static constexpr int32_t numbers[] = {0, 1, 2, 3, 4, 5, 6, 7};
+  return gt(Vec<int32_t>::broadcast(n), Vec<int32_t>::load(numbers));
+}
+template <>
+SADDLEPOINT_INLINE Mask32 firstLanes<float>(int n) {
+  return firstLanes<int32_t>(n);
+}
+template <>
+SADDLEPOINT_INLINE Mask64 firstLanes<double>(int n) {
+  alignas(64) static constexpr double numbers[] = {0, 1, 2, 3};
+  return lt(Vec<double>::load(numbers), Vec<double>::broadcast(n));
+}
+#endif
+
 template <typename T>
 SADDLEPOINT_INLINE MaskOf<T> isNan(Vec<T> a) {
   return ne(a, a);
@@ -76,14 +123,16 @@ SADDLEPOINT_INLINE Vec<T> minimum(Vec<T> a, Vec<T> b) {
   return select(isNan(a), a, min(a, b));
 }
 
-// Writes whole lines of 64 bytes past the caches; `to` is aligned to 64. finishStoresPastCaches orders them before what follows.
+// Writes whole lines of 64 bytes past the caches; `to` is aligned to 64. finishStoresPastCaches orders them before what
+// follows.
 #if defined(__SSE2__)
 constexpr bool canBypassCaches = true;
 inline void storePastCaches(char* to, const char* from, int bytes) {
   int i = 0;
   for (; i + 64 <= bytes; i += 64) {
     for (int j = 0; j < 64; j += 16) {
-      _mm_stream_si128(reinterpret_cast<__m128i*>(to + i + j), _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i + j)));
+      _mm_stream_si128(reinterpret_cast<__m128i*>(to + i + j),
+                       _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i + j)));
     }
   }
   __builtin_memcpy(to + i, from + i, static_cast<size_t>(bytes - i));

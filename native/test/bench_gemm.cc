@@ -20,7 +20,8 @@ double secondsOf(const std::function<void()>& run) {
   run();
   double start = secondsNow();
   run();
-  const int calls = std::max(1, static_cast<int>(2e-5 / (secondsNow() - start)));  // so that reading the clock costs little
+  const int calls =
+      std::max(1, static_cast<int>(2e-5 / (secondsNow() - start)));  // so that reading the clock costs little
   double best = 1e30, total = 0;
   for (int round = 0; round < 1000 && (total < 0.25 || round < 3); ++round) {
     start = secondsNow();
@@ -44,9 +45,11 @@ void benchMatmul(const TestedIsa& isa, double peak) {
     int m, n, k;
     bool transposedA, transposedB;
   };
-  for (const Case& c : {Case{1024, 1024, 1024, false, false}, Case{1024, 1024, 1024, true, true}, Case{512, 512, 512, false, false},
-                        Case{128, 512, 784, false, true}, Case{512, 784, 128, true, false}, Case{32, 32, 16, false, true}, Case{32, 4, 32, false, true},
-                        Case{32, 16, 32, true, false}, Case{1, 1024, 1024, false, false}, Case{1, 1024, 1024, false, true}, Case{1024, 1, 1024, false, false}}) {
+  for (const Case& c :
+       {Case{1024, 1024, 1024, false, false}, Case{1024, 1024, 1024, true, true}, Case{512, 512, 512, false, false},
+        Case{128, 512, 784, false, true}, Case{512, 784, 128, true, false}, Case{32, 32, 16, false, true},
+        Case{32, 4, 32, false, true}, Case{32, 16, 32, true, false}, Case{1, 1024, 1024, false, false},
+        Case{1, 1024, 1024, false, true}, Case{1024, 1, 1024, false, false}}) {
     Tensor<float> a = c.transposedA ? Tensor<float>({c.m, c.k}, {1, c.m}) : Tensor<float>({c.m, c.k});
     Tensor<float> b = c.transposedB ? Tensor<float>({c.k, c.n}, {1, c.k}) : Tensor<float>({c.k, c.n});
     Tensor<float> out({c.m, c.n});
@@ -54,7 +57,8 @@ void benchMatmul(const TestedIsa& isa, double peak) {
     b.normals(random);
     const double seconds = secondsOf([&] { runKernel(isa.matmul, {a.view(), b.view()}, {out.view()}, {}, services); });
     char what[64];
-    std::snprintf(what, sizeof what, "matmul %d x %d x %d%s%s", c.m, c.n, c.k, c.transposedA ? " A^T" : "", c.transposedB ? " B^T" : "");
+    std::snprintf(what, sizeof what, "matmul %d x %d x %d%s%s", c.m, c.n, c.k, c.transposedA ? " A^T" : "",
+                  c.transposedB ? " B^T" : "");
     report(what, seconds, 2.0 * c.m * c.n * c.k, peak);
   }
 }
@@ -65,20 +69,27 @@ void benchConv(const TestedIsa& isa, double peak) {
   struct Case {
     int n, c, h, o, k, stride, padding, groups;
   };
-  for (const Case& c : {Case{8, 64, 56, 64, 3, 1, 1, 1}, Case{8, 128, 28, 128, 3, 1, 1, 1}, Case{8, 256, 14, 256, 3, 1, 1, 1},
-                        Case{8, 512, 7, 512, 3, 1, 1, 1}, Case{64, 1, 28, 32, 3, 1, 1, 1}, Case{64, 32, 28, 32, 3, 1, 1, 1},
-                        Case{64, 1, 28, 6, 5, 1, 2, 1}, Case{64, 6, 14, 16, 5, 1, 0, 1}, Case{32, 16, 8, 32, 3, 1, 1, 1}, Case{32, 1, 8, 16, 3, 1, 1, 1},
-                        Case{8, 64, 56, 128, 3, 2, 1, 1}, Case{8, 64, 56, 64, 1, 1, 0, 1}, Case{1, 3, 224, 64, 7, 2, 3, 1},
-                        Case{8, 144, 56, 144, 3, 1, 1, 144}}) {
+  for (const Case& c :
+       {Case{8, 64, 56, 64, 3, 1, 1, 1}, Case{8, 128, 28, 128, 3, 1, 1, 1}, Case{8, 256, 14, 256, 3, 1, 1, 1},
+        Case{8, 512, 7, 512, 3, 1, 1, 1}, Case{64, 1, 28, 32, 3, 1, 1, 1}, Case{64, 32, 28, 32, 3, 1, 1, 1},
+        Case{64, 1, 28, 6, 5, 1, 2, 1}, Case{64, 6, 14, 16, 5, 1, 0, 1}, Case{32, 16, 8, 32, 3, 1, 1, 1},
+        Case{32, 1, 8, 16, 3, 1, 1, 1}, Case{8, 64, 56, 128, 3, 2, 1, 1}, Case{8, 64, 56, 64, 1, 1, 0, 1},
+        Case{1, 3, 224, 64, 7, 2, 3, 1}, Case{8, 144, 56, 144, 3, 1, 1, 144}}) {
     const int out = (c.h + 2 * c.padding - c.k) / c.stride + 1;
-    Tensor<float> x = Tensor<float>({c.n, c.c, c.h, c.h}).normals(random), w = Tensor<float>({c.o, c.c / c.groups, c.k, c.k}).normals(random);
+    Tensor<float> x = Tensor<float>({c.n, c.c, c.h, c.h}).normals(random),
+                  w = Tensor<float>({c.o, c.c / c.groups, c.k, c.k}).normals(random);
     Tensor<float> g = Tensor<float>({c.n, c.o, out, out}).normals(random);
-    const std::vector<double> attributes = {1.0 * c.stride, 1.0 * c.stride, 1.0 * c.padding, 1.0 * c.padding, 1, 1, 1.0 * c.groups};
+    const std::vector<double> attributes = {1.0 * c.stride, 1.0 * c.stride, 1.0 * c.padding, 1.0 * c.padding, 1, 1,
+                                            1.0 * c.groups};
     const double flops = 2.0 * c.n * c.o * out * out * (c.c / c.groups) * c.k * c.k;
     char what[96];
     std::snprintf(what, sizeof what, "conv N%d C%d %d^2 O%d k%d s%d g%d", c.n, c.c, c.h, c.o, c.k, c.stride, c.groups);
-    const auto time = [&](const char* name, Kernel kernel, const Tensor<float>& left, const Tensor<float>& right, const Tensor<float>& to) {
-      report(std::string(what) + name, secondsOf([&] { runKernel(kernel, {left.view(), right.view()}, {to.view()}, attributes, services); }), flops, peak);
+    const auto time = [&](const char* name, Kernel kernel, const Tensor<float>& left, const Tensor<float>& right,
+                          const Tensor<float>& to) {
+      report(std::string(what) + name, secondsOf([&] {
+               runKernel(kernel, {left.view(), right.view()}, {to.view()}, attributes, services);
+             }),
+             flops, peak);
     };
     Tensor<float> y(g.shape), xGrad(x.shape), wGrad(w.shape);
     time(" fwd", isa.conv2d, x, w, y);
@@ -93,27 +104,44 @@ void benchMemoryBound(const TestedIsa& isa) {
   const auto report = [](const std::string& what, double seconds, double bytes) {
     std::printf("  %-44s %10.3f us %8.1f GB/s\n", what.c_str(), seconds * 1e6, bytes / seconds * 1e-9);
   };
-  for (const std::vector<int>& shape : {std::vector<int>{64, 64, 1024}, {64, 32, 784}, {128, 256, 1}, {32, 64, 16}, {32, 64, 4}}) {
-    Tensor<float> x = Tensor<float>(shape).normals(random), g = Tensor<float>(shape).normals(random), y(shape), statistics({2, shape[1]}), sums({2, shape[1]});
+  for (const std::vector<int>& shape :
+       {std::vector<int>{64, 64, 1024}, {64, 32, 784}, {128, 256, 1}, {32, 64, 16}, {32, 64, 4}}) {
+    Tensor<float> x = Tensor<float>(shape).normals(random), g = Tensor<float>(shape).normals(random), y(shape),
+                  statistics({2, shape[1]}), sums({2, shape[1]});
     Tensor<float> weight = Tensor<float>({shape[1]}).normals(random), bias = Tensor<float>({shape[1]}).normals(random);
     const double bytes = 4.0 * static_cast<double>(x.size());
     const std::string what = std::to_string(shape[0]) + "x" + std::to_string(shape[1]) + "x" + std::to_string(shape[2]);
-    report("batchNormStatistics " + what, secondsOf([&] { runKernel(isa.batchNormStatistics, {x.view()}, {statistics.view()}, {}, services); }), bytes);
-    report("batchNorm " + what, secondsOf([&] { runKernel(isa.batchNorm, {x.view(), statistics.view(), weight.view(), bias.view()}, {y.view()}, {1e-5}, services); }), 2 * bytes);
-    report("batchNormGradSums " + what, secondsOf([&] { runKernel(isa.batchNormGradSums, {g.view(), x.view(), statistics.view()}, {sums.view()}, {}, services); }), 2 * bytes);
+    report("batchNormStatistics " + what,
+           secondsOf([&] { runKernel(isa.batchNormStatistics, {x.view()}, {statistics.view()}, {}, services); }),
+           bytes);
+    report("batchNorm " + what, secondsOf([&] {
+             runKernel(isa.batchNorm, {x.view(), statistics.view(), weight.view(), bias.view()}, {y.view()}, {1e-5},
+                       services);
+           }),
+           2 * bytes);
+    report("batchNormGradSums " + what, secondsOf([&] {
+             runKernel(isa.batchNormGradSums, {g.view(), x.view(), statistics.view()}, {sums.view()}, {}, services);
+           }),
+           2 * bytes);
   }
-  for (const auto& [n, c, h, k, s, p] : {std::array<int, 6>{64, 32, 28, 2, 2, 0}, {64, 16, 10, 2, 2, 0}, {8, 64, 112, 3, 2, 1}}) {
+  for (const auto& [n, c, h, k, s, p] :
+       {std::array<int, 6>{64, 32, 28, 2, 2, 0}, {64, 16, 10, 2, 2, 0}, {8, 64, 112, 3, 2, 1}}) {
     const int out = (h + 2 * p - k) / s + 1;
     Tensor<float> x = Tensor<float>({n, c, h, h}).normals(random), y({n, c, out, out});
     Tensor<int32_t> indices({n, c, out, out});
     const std::vector<double> max = {1.0 * k, 1.0 * k, 1.0 * s, 1.0 * s, 1.0 * p, 1.0 * p, 1, 1};
     const std::vector<double> average = {1.0 * k, 1.0 * k, 1.0 * s, 1.0 * s, 1.0 * p, 1.0 * p, 1};
     const double bytes = 4.0 * static_cast<double>(x.size() + y.size());
-    const std::string what = std::to_string(n) + "x" + std::to_string(c) + "x" + std::to_string(h) + "^2 k" + std::to_string(k);
-    report("maxPool2d " + what, secondsOf([&] { runKernel(isa.maxPool2d, {x.view()}, {y.view()}, max, services); }), bytes);
-    report("maxPool2dIndices " + what, secondsOf([&] { runKernel(isa.maxPool2dIndices, {x.view()}, {indices.view()}, max, services); }), bytes);
-    report("avgPool2d " + what, secondsOf([&] { runKernel(isa.avgPool2d, {x.view()}, {y.view()}, average, services); }), bytes);
-    report("avgPool2dInputGrad " + what, secondsOf([&] { runKernel(isa.avgPool2dInputGrad, {y.view()}, {x.view()}, average, services); }), bytes);
+    const std::string what =
+        std::to_string(n) + "x" + std::to_string(c) + "x" + std::to_string(h) + "^2 k" + std::to_string(k);
+    report("maxPool2d " + what, secondsOf([&] { runKernel(isa.maxPool2d, {x.view()}, {y.view()}, max, services); }),
+           bytes);
+    report("maxPool2dIndices " + what,
+           secondsOf([&] { runKernel(isa.maxPool2dIndices, {x.view()}, {indices.view()}, max, services); }), bytes);
+    report("avgPool2d " + what, secondsOf([&] { runKernel(isa.avgPool2d, {x.view()}, {y.view()}, average, services); }),
+           bytes);
+    report("avgPool2dInputGrad " + what,
+           secondsOf([&] { runKernel(isa.avgPool2dInputGrad, {y.view()}, {x.view()}, average, services); }), bytes);
   }
 }
 

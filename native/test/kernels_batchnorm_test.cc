@@ -11,8 +11,9 @@ class BatchNormTest : public testing::Test {};
 using Floating = testing::Types<float, double>;
 TYPED_TEST_SUITE(BatchNormTest, Floating);
 
-const std::vector<std::vector<int>> shapes = {{1, 1, 1},   {5, 3, 1},    {32, 70, 1},  {300, 33, 1},   {4, 5, 4},      {150, 9, 15},
-                                              {3, 4, 16},  {7, 2, 49},   {20, 3, 784}, {2, 3, 8192},   {2, 2, 20001},  {600, 2, 64}};
+const std::vector<std::vector<int>> shapes = {{1, 1, 1},    {5, 3, 1},    {32, 70, 1},   {300, 33, 1},
+                                              {4, 5, 4},    {150, 9, 15}, {3, 4, 16},    {7, 2, 49},
+                                              {20, 3, 784}, {2, 3, 8192}, {2, 2, 20001}, {600, 2, 64}};
 
 template <typename T>
 std::vector<long double> momentsOf(const Tensor<T>& x) {
@@ -50,9 +51,11 @@ TYPED_TEST(BatchNormTest, StatisticsAreAccurateAlsoFarFromZero) {
         const double eps = epsilonOf<T>(), scale = offset + 5;
         for (int c = 0; c < channels; ++c) {
           const double mean = static_cast<double>(expected[c]), variance = static_cast<double>(expected[channels + c]);
-          ASSERT_NEAR(static_cast<double>(statistics.data()[c]), mean, 64 * eps * scale) << isa.name << " channel " << c;
+          ASSERT_NEAR(static_cast<double>(statistics.data()[c]), mean, 64 * eps * scale)
+              << isa.name << " channel " << c;
           // The mean's error enters squared; E[x^2] - E[x]^2 would be off by eps * offset^2 = 0.06 for float.
-          ASSERT_NEAR(static_cast<double>(statistics.data()[channels + c]), variance, 128 * eps * (variance + scale) + 64 * eps * eps * scale * scale)
+          ASSERT_NEAR(static_cast<double>(statistics.data()[channels + c]), variance,
+                      128 * eps * (variance + scale) + 64 * eps * eps * scale * scale)
               << isa.name << " channel " << c << " of " << shape[0] << "x" << shape[1] << "x" << shape[2];
         }
       }
@@ -84,7 +87,8 @@ TYPED_TEST(BatchNormTest, NormalizesAndSumsGradients) {
         const int c = static_cast<int>(i / length % channels);
         const double mean = statistics.data()[c], variance = statistics.data()[channels + c];
         const double scale = weight.data()[c] / std::sqrt(variance + 1e-5), deviation = x.data()[i] - mean;
-        const double y = deviation * scale + bias.data()[c], size = std::fabs(deviation * scale) + std::fabs(bias.data()[c]);
+        const double y = deviation * scale + bias.data()[c],
+                     size = std::fabs(deviation * scale) + std::fabs(bias.data()[c]);
         ASSERT_NEAR(static_cast<double>(out.data()[i]), y, 4 * eps * size) << isa.name << " at " << i;
         gradient[c] += g.data()[i];
         gradientSize[c] += std::fabs(g.data()[i]);
@@ -107,7 +111,8 @@ TYPED_TEST(BatchNormTest, EmptyAndNotFinite) {
       Tensor<T> none({0, 2, length}), x({4, 2, length}), statistics({2, 2}), sums({2, 2});
       ASSERT_EQ(kOk, runKernel(isa.batchNormStatistics, {none.view()}, {statistics.view()}, {}));
       for (T value : statistics.values()) EXPECT_TRUE(std::isnan(value));
-      ASSERT_EQ(kOk, runKernel(isa.batchNormGradSums, {none.view(), none.view(), statistics.view()}, {sums.view()}, {}));
+      ASSERT_EQ(kOk,
+                runKernel(isa.batchNormGradSums, {none.view(), none.view(), statistics.view()}, {sums.view()}, {}));
       for (T value : sums.values()) EXPECT_EQ(value, T(0));
       x.fill([] { return T(1); });
       x.data()[1] = static_cast<T>(INFINITY);

@@ -21,9 +21,9 @@ struct Shape {
     return values;
   }
   std::string text() const {
-    std::string s = "N" + std::to_string(images) + " C" + std::to_string(channels) + " " + std::to_string(height) + "x" +
-                    std::to_string(width) + " O" + std::to_string(outChannels) + " k" + std::to_string(kernelY) + "x" +
-                    std::to_string(kernelX);
+    std::string s = "N" + std::to_string(images) + " C" + std::to_string(channels) + " " + std::to_string(height) +
+                    "x" + std::to_string(width) + " O" + std::to_string(outChannels) + " k" + std::to_string(kernelY) +
+                    "x" + std::to_string(kernelX);
     for (double v : attributes()) s += " " + std::to_string(static_cast<int>(v));
     return s;
   }
@@ -40,7 +40,8 @@ void forEachProduct(const Shape& s, const Visit& visit) {
           for (int c = 0; c < channels; ++c) {
             for (int r = 0; r < s.kernelY; ++r) {
               for (int q = 0; q < s.kernelX; ++q) {
-                const int h = y * s.strideY - s.paddingY + r * s.dilationY, w = x * s.strideX - s.paddingX + q * s.dilationX;
+                const int h = y * s.strideY - s.paddingY + r * s.dilationY,
+                          w = x * s.strideX - s.paddingX + q * s.dilationX;
                 if (h < 0 || h >= s.height || w < 0 || w >= s.width) continue;
                 const int channel = o / rows * channels + c;
                 visit(((n * s.channels + channel) * s.height + h) * s.width + w,
@@ -60,7 +61,8 @@ void expectNear(const Tensor<T>& actual, const std::vector<double>& expected, co
                 double tolerance, const std::string& what) {
   for (size_t i = 0; i < expected.size(); ++i) {
     const double error = std::fabs(static_cast<double>(actual.data()[i]) - expected[i]);
-    ASSERT_LE(error, tolerance * magnitude[i]) << what << " at " << i << ": " << actual.data()[i] << ", not " << expected[i];
+    ASSERT_LE(error, tolerance * magnitude[i])
+        << what << " at " << i << ": " << actual.data()[i] << ", not " << expected[i];
   }
 }
 
@@ -95,7 +97,8 @@ void check(const TestedIsa& isa, const Shape& s, bool integers, std::mt19937& ra
   const std::string what = std::string(isa.name) + " " + s.text();
   expectNear(out, o, oMagnitude, eps * (s.channels / s.groups * taps + 2), "forward " + what);
   expectNear(xGrad, dx, dxMagnitude, eps * (s.outChannels / s.groups * taps + 2), "input gradient " + what);
-  expectNear(weightGrad, dw, dwMagnitude, eps * (s.images * s.outHeight() * s.outWidth() + 2), "weight gradient " + what);
+  expectNear(weightGrad, dw, dwMagnitude, eps * (s.images * s.outHeight() * s.outWidth() + 2),
+             "weight gradient " + what);
 }
 
 template <typename T>
@@ -121,13 +124,13 @@ TYPED_TEST(ConvTest, ChosenShapes) {
       {1, 2, 15, 11, 3, 3, 2, 2, 3, 3, 1, 2, 3},
       {2, 16, 7, 7, 12, 1, 1},
       {2, 16, 7, 7, 12, 1, 1, 2, 2},
-      {2, 3, 4, 4, 2, 2, 2, 5, 5},             // pixels that no window reaches
-      {1, 2, 2, 2, 2, 3, 3, 1, 1, 5, 6},       // padding larger than the kernel
+      {2, 3, 4, 4, 2, 2, 2, 5, 5},        // pixels that no window reaches
+      {1, 2, 2, 2, 2, 3, 3, 1, 1, 5, 6},  // padding larger than the kernel
       {2, 3, 1, 40, 2, 1, 9, 1, 1, 0, 4},
       {2, 3, 40, 1, 2, 9, 1, 1, 1, 4, 0},
-      {1, 40, 4, 4, 70, 3, 3, 1, 1, 1, 1},     // more than one block of the contraction
+      {1, 40, 4, 4, 70, 3, 3, 1, 1, 1, 1},  // more than one block of the contraction
       {20, 2, 3, 3, 3, 3, 3, 1, 1, 1, 1},
-      {1, 1, 70, 600, 2, 3, 3, 1, 1, 1, 1},    // several tiles of one image
+      {1, 1, 70, 600, 2, 3, 3, 1, 1, 1, 1},  // several tiles of one image
   };
   for (const TestedIsa& isa : testedIsas()) {
     for (const Shape& s : shapes) {
@@ -178,15 +181,18 @@ TYPED_TEST(ConvTest, TheBitsDependNeitherOnThreadsNorOnTheOtherImagesNorOnTheIns
   std::mt19937 random(4);
   for (Shape s : {Shape{6, 16, 14, 14, 20, 3, 3, 1, 1, 1, 1}, Shape{6, 16, 15, 15, 20, 3, 3, 2, 2, 1, 1},
                   Shape{6, 16, 9, 9, 16, 3, 3, 1, 1, 1, 1, 1, 1, 16}, Shape{40, 4, 28, 28, 6, 5, 5}}) {
-    Tensor<T> x = Tensor<T>(s.x()).normals(random), weight = Tensor<T>(s.weight()).normals(random), g = Tensor<T>(s.out()).normals(random);
+    Tensor<T> x = Tensor<T>(s.x()).normals(random), weight = Tensor<T>(s.weight()).normals(random),
+              g = Tensor<T>(s.out()).normals(random);
     std::vector<std::vector<T>> fused;
     for (const TestedIsa& isa : testedIsas()) {
       std::vector<std::vector<T>> results;
       for (int threads : {1, 3}) {
         Tensor<T> out(s.out()), xGrad(s.x()), weightGrad(s.weight());
         ASSERT_EQ(kOk, runKernel(isa.conv2d, {x.view(), weight.view()}, {out.view()}, s.attributes(), threads));
-        ASSERT_EQ(kOk, runKernel(isa.conv2dInputGrad, {g.view(), weight.view()}, {xGrad.view()}, s.attributes(), threads));
-        ASSERT_EQ(kOk, runKernel(isa.conv2dWeightGrad, {g.view(), x.view()}, {weightGrad.view()}, s.attributes(), threads));
+        ASSERT_EQ(kOk,
+                  runKernel(isa.conv2dInputGrad, {g.view(), weight.view()}, {xGrad.view()}, s.attributes(), threads));
+        ASSERT_EQ(kOk,
+                  runKernel(isa.conv2dWeightGrad, {g.view(), x.view()}, {weightGrad.view()}, s.attributes(), threads));
         for (const Tensor<T>& t : {out, xGrad, weightGrad}) results.push_back(t.values());
       }
       for (int i = 0; i < 3; ++i) EXPECT_TRUE(sameBits(results[i], results[i + 3])) << isa.name << " " << s.text() << i;
@@ -199,7 +205,8 @@ TYPED_TEST(ConvTest, TheBitsDependNeitherOnThreadsNorOnTheOtherImagesNorOnTheIns
       ASSERT_EQ(kOk, runKernel(isa.conv2d, {firstImage.view(), weight.view()}, {out.view()}, s.attributes()));
       ASSERT_EQ(kOk, runKernel(isa.conv2dInputGrad, {firstGrad.view(), weight.view()}, {xGrad.view()}, s.attributes()));
       EXPECT_EQ(0, std::memcmp(out.data(), results[0].data(), out.size() * sizeof(T))) << isa.name << " " << s.text();
-      EXPECT_EQ(0, std::memcmp(xGrad.data(), results[1].data(), xGrad.size() * sizeof(T))) << isa.name << " " << s.text();
+      EXPECT_EQ(0, std::memcmp(xGrad.data(), results[1].data(), xGrad.size() * sizeof(T)))
+          << isa.name << " " << s.text();
 
       if (!isa.fused) continue;
       if (fused.empty()) fused = results;

@@ -23,11 +23,14 @@ std::vector<T> sample(int size, int seed) {
     value = std::is_same<T, uint8_t>::value ? static_cast<T>(random() % 2) : static_cast<T>(x);
   }
   if (std::is_floating_point<T>::value) {
-    const double specials[] = {0.0, -0.0, INFINITY, -INFINITY, NAN, 2.5, -3.5, 1e30, -1e30, 2147483648.0, -2147483648.0, 9.3e18};
-    for (size_t i = static_cast<size_t>(seed); i < values.size(); i += 5) values[i] = static_cast<T>(specials[random() % 12]);
+    const double specials[] = {0.0,  -0.0, INFINITY, -INFINITY,    NAN,           2.5,
+                               -3.5, 1e30, -1e30,    2147483648.0, -2147483648.0, 9.3e18};
+    for (size_t i = static_cast<size_t>(seed); i < values.size(); i += 5)
+      values[i] = static_cast<T>(specials[random() % 12]);
   } else if (sizeof(T) >= 4) {
     const int64_t specials[] = {INT32_MAX, INT32_MIN, 0, INT64_MIN, INT64_MAX, int64_t{1} << 32};
-    for (size_t i = static_cast<size_t>(seed); i < values.size(); i += 5) values[i] = static_cast<T>(specials[random() % 6]);
+    for (size_t i = static_cast<size_t>(seed); i < values.size(); i += 5)
+      values[i] = static_cast<T>(specials[random() % 6]);
   }
   return values;
 }
@@ -44,7 +47,8 @@ void checkUnary(Opcode opcode, const char* name, Out (*expected)(In)) {
       const std::vector<In> x = sample<In>(size, 1);
       const std::vector<Out> y = runStep<In, Out>(table, opcode, {x});
       for (size_t i = 0; i < x.size(); ++i) {
-        ASSERT_TRUE(same(y[i], expected(x[i]))) << name << " " << table->isa << " x " << double(x[i]) << " y " << double(y[i]);
+        ASSERT_TRUE(same(y[i], expected(x[i])))
+            << name << " " << table->isa << " x " << double(x[i]) << " y " << double(y[i]);
       }
     }
   }
@@ -73,7 +77,7 @@ template <typename T>
 void checkFloats() {
   BINARY(T, T, add, a + b);
   BINARY(T, T, sub, a - b);
-  BINARY(T, T, mul, a* b);
+  BINARY(T, T, mul, a * b);
   BINARY(T, T, div, a / b);
   BINARY(T, T, maximum, std::isnan(a) ? a : std::isnan(b) ? b : std::max(a, b));
   BINARY(T, T, minimum, std::isnan(a) ? a : std::isnan(b) ? b : std::min(a, b));
@@ -238,7 +242,8 @@ TEST(Elementwise, EmptyAndScalarShapes) {
 
 TEST(Elementwise, NoInputs) {
   for (const KernelTable* table : testedTables()) {
-    const ElementwiseProgram program = {{kFloat64, kInt64}, 4, {{op_copy, kFloat64, 2, 0, -1, -1}, {op_copy, kInt64, 3, 1, -1, -1}}, {2, 3}};
+    const ElementwiseProgram program = {
+        {kFloat64, kInt64}, 4, {{op_copy, kFloat64, 2, 0, -1, -1}, {op_copy, kInt64, 3, 1, -1, -1}}, {2, 3}};
     const Tensor<double> a({600});
     const Tensor<int64_t> b({600});
     ASSERT_EQ(runElementwise(table, program, {}, {viewOf(a), viewOf(b)}, {0.1, 9007199254740991.0}).failure, kOk);
@@ -260,16 +265,18 @@ TEST(Elementwise, InPlaceProgramAtEveryThreadCount) {
   ElementwiseProgram program;
   program.scalars = {kFloat32, kFloat32, kFloat32, kFloat32, kFloat32, kFloat32};
   program.registers = 16;
-  program.steps = {{op_mul, kFloat32, 10, 2, 4, -1}, {op_mul, kFloat32, 11, 1, 5, -1},  {op_add, kFloat32, 13, 10, 11, -1},
-                   {op_mul, kFloat32, 10, 1, 1, -1}, {op_mul, kFloat32, 10, 10, 7, -1}, {op_mul, kFloat32, 11, 3, 6, -1},
-                   {op_add, kFloat32, 14, 11, 10, -1}, {op_sqrt, kFloat32, 10, 14, -1, -1}, {op_add, kFloat32, 10, 10, 9, -1},
-                   {op_div, kFloat32, 11, 13, 10, -1}, {op_mul, kFloat32, 11, 11, 8, -1}, {op_sub, kFloat32, 15, 0, 11, -1}};
+  program.steps = {
+      {op_mul, kFloat32, 10, 2, 4, -1},   {op_mul, kFloat32, 11, 1, 5, -1},    {op_add, kFloat32, 13, 10, 11, -1},
+      {op_mul, kFloat32, 10, 1, 1, -1},   {op_mul, kFloat32, 10, 10, 7, -1},   {op_mul, kFloat32, 11, 3, 6, -1},
+      {op_add, kFloat32, 14, 11, 10, -1}, {op_sqrt, kFloat32, 10, 14, -1, -1}, {op_add, kFloat32, 10, 10, 9, -1},
+      {op_div, kFloat32, 11, 13, 10, -1}, {op_mul, kFloat32, 11, 11, 8, -1},   {op_sub, kFloat32, 15, 0, 11, -1}};
   program.outputs = {15, 13, 14};
   const std::vector<double> scalars = {0.9, 0.1, 0.999, 0.001, 0.01, 1e-8};
   for (const KernelTable* table : testedTables()) {
     std::vector<float> first;
     for (int threads : {1, 2, 5}) {
-      const Tensor<float> p = vectorOf(g), gradient = vectorOf(g), m = vectorOf(g), v = vectorOf(std::vector<float>(g.size(), 0.5f));
+      const Tensor<float> p = vectorOf(g), gradient = vectorOf(g), m = vectorOf(g),
+                          v = vectorOf(std::vector<float>(g.size(), 0.5f));
       const std::vector<View> views = {viewOf(p), viewOf(gradient), viewOf(m), viewOf(v)};
       ASSERT_EQ(runElementwise(table, program, views, {views[0], views[2], views[3]}, scalars, threads).failure, kOk);
       for (int i = 0; i < size; i += 997) {
@@ -305,6 +312,37 @@ TEST(Elementwise, WideningInPlace) {
         ASSERT_EQ(out.data()[i], flags[static_cast<size_t>(i)] ? 1 : 2);
         ASSERT_EQ(twice.data()[i], out.data()[i]);
       }
+    }
+  }
+}
+
+// Outputs of this size are written past the caches, unless they are an input too.
+TEST(Elementwise, LargeFreshOutputs) {
+  const int size = (1 << 22) + 1030;
+  const Tensor<float> x({size + 6}), memory({size + 6 + 16}), twice({size + 6});
+  std::mt19937 random(8);
+  Tensor<float>(x).integers(random, 1000);
+  const std::vector<float> values = x.values();
+  View input = viewOf(x), first = viewOf(memory), second = viewOf(twice);
+  input.size = first.size = second.size = input.shape[0] = first.shape[0] = second.shape[0] = size;
+  first.data = reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(first.data) + 63) / 64 * 64);
+  for (const KernelTable* table : testedTables()) {
+    for (const std::vector<View>& outputs : {std::vector<View>{first, second}, std::vector<View>{second, first}}) {
+      std::memset(memory.data(), 0, memory.elements * sizeof(float));
+      const ElementwiseProgram program = {{}, 2, {{op_neg, kFloat32, 1, 0, -1, -1}}, {1, 1}};
+      ASSERT_EQ(runElementwise(table, program, {input}, outputs, {}, 2).failure, kOk);
+      for (int i = 0; i < size; ++i) {
+        ASSERT_EQ(static_cast<float*>(first.data)[i], -values[static_cast<size_t>(i)]);
+        ASSERT_EQ(static_cast<float*>(second.data)[i], -values[static_cast<size_t>(i)]);
+      }
+      ASSERT_EQ(static_cast<float*>(first.data)[size], 0);
+    }
+    const ElementwiseProgram program = {
+        {}, 3, {{op_neg, kFloat32, 1, 0, -1, -1}, {op_add, kFloat32, 2, 1, 0, -1}}, {1, 2}};
+    ASSERT_EQ(runElementwise(table, program, {input}, {first, input}, {}, 2).failure, kOk);
+    for (int i = 0; i < size; ++i) {
+      ASSERT_TRUE(static_cast<float*>(first.data)[i] == -values[static_cast<size_t>(i)] && x.data()[i] == 0);
+      x.data()[i] = values[static_cast<size_t>(i)];
     }
   }
 }

@@ -20,14 +20,16 @@ Shape coordinatesOf(const Shape& shape, size_t i) {
 template <typename T>
 T& elementAt(const Tensor<T>& x, const Shape& at) {
   size_t offset = 0;
-  for (size_t dim = 0; dim < at.size(); ++dim) offset += static_cast<size_t>(at[dim]) * static_cast<size_t>(x.strides[dim]);
+  for (size_t dim = 0; dim < at.size(); ++dim)
+    offset += static_cast<size_t>(at[dim]) * static_cast<size_t>(x.strides[dim]);
   return x.data()[offset];
 }
 
 template <typename T>
 Tensor<T> randomTensor(Shape shape, std::mt19937& random, Shape strides = {}) {
   Tensor<T> x(shape, strides);
-  return x.fill([&] { return static_cast<T>(std::is_same<T, uint8_t>::value ? random() % 2 : random() % 2001 - 1000); });
+  return x.fill(
+      [&] { return static_cast<T>(std::is_same<T, uint8_t>::value ? random() % 2 : random() % 2001 - 1000); });
 }
 
 Tensor<int32_t> randomIndex(Shape shape, int limit, std::mt19937& random) {
@@ -40,10 +42,20 @@ struct IndexCase {
 };
 
 const std::vector<IndexCase> indexCases = {
-    {{10}, {7}, 0},          {{10}, {70}, 0},        {{6, 10}, {6, 3}, 1},       {{6, 10}, {4, 3}, 1},
-    {{6, 10}, {9, 10}, 0},   {{6, 10}, {9, 4}, 0},   {{3, 4, 5}, {3, 8, 5}, 1},  {{3, 4, 5}, {2, 8, 3}, 1},
-    {{3, 4, 5}, {2, 2, 9}, 2}, {{3, 4, 5}, {7, 4, 5}, 0}, {{600, 300}, {600, 70}, 1}, {{300, 500}, {200, 500}, 0},
-    {{50, 30, 60}, {50, 40, 60}, 1}, {{4, 3}, {0, 3}, 0},
+    {{10}, {7}, 0},
+    {{10}, {70}, 0},
+    {{6, 10}, {6, 3}, 1},
+    {{6, 10}, {4, 3}, 1},
+    {{6, 10}, {9, 10}, 0},
+    {{6, 10}, {9, 4}, 0},
+    {{3, 4, 5}, {3, 8, 5}, 1},
+    {{3, 4, 5}, {2, 8, 3}, 1},
+    {{3, 4, 5}, {2, 2, 9}, 2},
+    {{3, 4, 5}, {7, 4, 5}, 0},
+    {{600, 300}, {600, 70}, 1},
+    {{300, 500}, {200, 500}, 0},
+    {{50, 30, 60}, {50, 40, 60}, 1},
+    {{4, 3}, {0, 3}, 0},
 };
 
 template <typename T>
@@ -55,7 +67,10 @@ void checkGather() {
     for (const KernelTable* table : testedTables()) {
       for (int threads : {1, 3}) {
         const Tensor<T> out(c.index);
-        ASSERT_EQ(callKernel(table->kernels[k_gather], {viewOf(x), viewOf(index)}, {viewOf(out)}, {double(c.dim)}, {}, threads).failure, kOk);
+        ASSERT_EQ(callKernel(table->kernels[k_gather], {viewOf(x), viewOf(index)}, {viewOf(out)}, {double(c.dim)}, {},
+                             threads)
+                      .failure,
+                  kOk);
         for (size_t i = 0; i < out.size(); ++i) {
           Shape at = coordinatesOf(c.index, i);
           at[static_cast<size_t>(c.dim)] = index.data()[i];
@@ -88,8 +103,10 @@ void checkScatterAdd() {
     for (const KernelTable* table : testedTables()) {
       for (int threads : {1, 3}) {
         const Tensor<T> out(c.x);
-        ASSERT_EQ(callKernel(table->kernels[k_scatterAdd], {viewOf(x), viewOf(index), viewOf(source)}, {viewOf(out)}, {double(c.dim)}, {},
-                             threads).failure, kOk);
+        ASSERT_EQ(callKernel(table->kernels[k_scatterAdd], {viewOf(x), viewOf(index), viewOf(source)}, {viewOf(out)},
+                             {double(c.dim)}, {}, threads)
+                      .failure,
+                  kOk);
         ASSERT_EQ(out.values(), expected.values());
       }
     }
@@ -114,9 +131,11 @@ TEST(Index, OutOfRange) {
         const Tensor<float> source({100000}), out({100000}), small({10}), rows({100000, 4}), grad({10, 4});
         const Outcome outcomes[] = {
             callKernel(table->kernels[k_gather], {viewOf(x), viewOf(index)}, {viewOf(out)}, {0}, {}, threads),
-            callKernel(table->kernels[k_scatterAdd], {viewOf(x), viewOf(index), viewOf(source)}, {viewOf(small)}, {0}, {}, threads),
+            callKernel(table->kernels[k_scatterAdd], {viewOf(x), viewOf(index), viewOf(source)}, {viewOf(small)}, {0},
+                       {}, threads),
             callKernel(table->kernels[k_embedding], {viewOf(weight), viewOf(index)}, {viewOf(rows)}, {}, {}, threads),
-            callKernel(table->kernels[k_embeddingGrad], {viewOf(rows), viewOf(index)}, {viewOf(grad)}, {}, {}, threads)};
+            callKernel(table->kernels[k_embeddingGrad], {viewOf(rows), viewOf(index)}, {viewOf(grad)}, {}, {},
+                       threads)};
         for (const Outcome& outcome : outcomes) {
           EXPECT_EQ(outcome.failure, kFailValue);
           EXPECT_EQ(outcome.message, message);
@@ -136,7 +155,9 @@ void checkEmbedding(int size, int width, Shape indexShape) {
   for (const KernelTable* table : testedTables()) {
     for (int threads : {1, 3}) {
       const Tensor<T> out(outShape);
-      ASSERT_EQ(callKernel(table->kernels[k_embedding], {viewOf(weight), viewOf(index)}, {viewOf(out)}, {}, {}, threads).failure, kOk);
+      ASSERT_EQ(callKernel(table->kernels[k_embedding], {viewOf(weight), viewOf(index)}, {viewOf(out)}, {}, {}, threads)
+                    .failure,
+                kOk);
       for (size_t i = 0; i < out.size(); ++i) {
         const size_t w = static_cast<size_t>(width);
         ASSERT_EQ(out.data()[i], weight.data()[static_cast<size_t>(index.data()[i / w]) * w + i % w]);
@@ -148,7 +169,10 @@ void checkEmbedding(int size, int width, Shape indexShape) {
         const size_t w = static_cast<size_t>(width);
         expected[static_cast<size_t>(index.data()[i / w]) * w + i % w] += out.data()[i];
       }
-      ASSERT_EQ(callKernel(table->kernels[k_embeddingGrad], {viewOf(out), viewOf(index)}, {viewOf(grad)}, {}, {}, threads).failure, kOk);
+      ASSERT_EQ(
+          callKernel(table->kernels[k_embeddingGrad], {viewOf(out), viewOf(index)}, {viewOf(grad)}, {}, {}, threads)
+              .failure,
+          kOk);
       ASSERT_EQ(grad.values(), expected);
     }
   }

@@ -33,7 +33,8 @@ Reference<T> naiveProduct(const Tensor<T>& a, const Tensor<T>& b, const Tensor<T
       for (int j = 0; j < columns; ++j) {
         double sum = 0, magnitude = 0;
         for (int k = 0; k < depth; ++k) {
-          const double term = static_cast<double>(a.data()[at(a, m, i, k)]) * static_cast<double>(b.data()[at(b, m, k, j)]);
+          const double term =
+              static_cast<double>(a.data()[at(a, m, i, k)]) * static_cast<double>(b.data()[at(b, m, k, j)]);
           sum += term;
           magnitude += std::fabs(term);
         }
@@ -46,7 +47,8 @@ Reference<T> naiveProduct(const Tensor<T>& a, const Tensor<T>& b, const Tensor<T
 }
 
 template <typename T>
-void expectProduct(const Tensor<T>& a, const Tensor<T>& b, const Tensor<T>& c, double tolerance, const std::string& what) {
+void expectProduct(const Tensor<T>& a, const Tensor<T>& b, const Tensor<T>& c, double tolerance,
+                   const std::string& what) {
   const Reference<T> expected = naiveProduct(a, b, c);
   for (size_t i = 0; i < expected.value.size(); ++i) {
     const double error = std::fabs(static_cast<double>(c.data()[i]) - expected.value[i]);
@@ -70,7 +72,8 @@ TYPED_TEST_SUITE(MatmulTest, Floating);
 TYPED_TEST(MatmulTest, SmallIntegersAreExactForEveryShapeAndLayout) {
   using T = TypeParam;
   std::mt19937 random(1);
-  const std::vector<int> rows = {1, 2, 3, 5, 6, 7, 12, 13, 14, 15, 28, 29, 33}, columns = {1, 2, 4, 7, 8, 15, 16, 17, 31, 32, 33, 65, 129};
+  const std::vector<int> rows = {1, 2, 3, 5, 6, 7, 12, 13, 14, 15, 28, 29, 33},
+                         columns = {1, 2, 4, 7, 8, 15, 16, 17, 31, 32, 33, 65, 129};
   const std::vector<int> depths = {0, 1, 2, 3, 8, 15, 16, 17, 255, 256, 257};
   for (const TestedIsa& isa : testedIsas()) {
     for (int m : rows) {
@@ -78,11 +81,13 @@ TYPED_TEST(MatmulTest, SmallIntegersAreExactForEveryShapeAndLayout) {
         for (int k : depths) {
           if (k > 17 && random() % 4) continue;
           const int layoutA = static_cast<int>(random() % 3), layoutB = static_cast<int>(random() % 3);
-          Tensor<T> a = matrix<T>(m, k, layoutA).integers(random), b = matrix<T>(k, n, layoutB).integers(random), c({m, n});
+          Tensor<T> a = matrix<T>(m, k, layoutA).integers(random), b = matrix<T>(k, n, layoutB).integers(random),
+                    c({m, n});
           c.fill([] { return T(77); });
           ASSERT_EQ(runKernel(isa.matmul, {a.view(), b.view()}, {c.view()}, {}), kOk);
-          expectProduct(a, b, c, 0, std::string(isa.name) + " " + std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k) +
-                                        " layouts " + std::to_string(layoutA) + std::to_string(layoutB));
+          expectProduct(a, b, c, 0,
+                        std::string(isa.name) + " " + std::to_string(m) + "x" + std::to_string(n) + "x" +
+                            std::to_string(k) + " layouts " + std::to_string(layoutA) + std::to_string(layoutB));
           if (this->HasFatalFailure()) return;
         }
       }
@@ -94,7 +99,8 @@ TYPED_TEST(MatmulTest, RandomNumbersStayWithinTheErrorBound) {
   using T = TypeParam;
   std::mt19937 random(2);
   for (const TestedIsa& isa : testedIsas()) {
-    for (const auto& [m, n, k] : {std::array<int, 3>{37, 53, 700}, {128, 96, 33}, {1, 300, 511}, {300, 1, 511}, {70, 260, 513}}) {
+    for (const auto& [m, n, k] :
+         {std::array<int, 3>{37, 53, 700}, {128, 96, 33}, {1, 300, 511}, {300, 1, 511}, {70, 260, 513}}) {
       Tensor<T> a = Tensor<T>({m, k}).normals(random), b = matrix<T>(k, n, 1).normals(random), c({m, n});
       ASSERT_EQ(runKernel(isa.matmul, {a.view(), b.view()}, {c.view()}, {}), kOk);
       expectProduct(a, b, c, (k + 1) * epsilonOf<T>(), isa.name);
@@ -123,7 +129,8 @@ TYPED_TEST(MatmulTest, BatchesBroadcastByStrideZero) {
 TYPED_TEST(MatmulTest, EmptyShapes) {
   using T = TypeParam;
   for (const TestedIsa& isa : testedIsas()) {
-    for (const auto& [batch, m, n, k] : {std::array<int, 4>{0, 2, 2, 2}, {2, 0, 3, 3}, {2, 3, 0, 3}, {2, 3, 3, 0}, {2, 1, 3, 0}, {2, 3, 1, 0}}) {
+    for (const auto& [batch, m, n, k] :
+         {std::array<int, 4>{0, 2, 2, 2}, {2, 0, 3, 3}, {2, 3, 0, 3}, {2, 3, 3, 0}, {2, 1, 3, 0}, {2, 3, 1, 0}}) {
       Tensor<T> a({batch, m, k}), b({batch, k, n}), c({batch, m, n});
       c.fill([] { return T(5); });
       ASSERT_EQ(runKernel(isa.matmul, {a.view(), b.view()}, {c.view()}, {}), kOk);

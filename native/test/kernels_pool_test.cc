@@ -7,17 +7,20 @@ namespace saddlepoint {
 namespace {
 
 struct Shape {
-  int images, channels, height, width, kernelY, kernelX, strideY, strideX, paddingY, paddingX, dilationY = 1, dilationX = 1;
+  int images, channels, height, width, kernelY, kernelX, strideY, strideX, paddingY, paddingX, dilationY = 1,
+                                                                                               dilationX = 1;
 
   int outHeight() const { return (height + 2 * paddingY - dilationY * (kernelY - 1) - 1) / strideY + 1; }
   int outWidth() const { return (width + 2 * paddingX - dilationX * (kernelX - 1) - 1) / strideX + 1; }
   std::vector<int> x() const { return {images, channels, height, width}; }
   std::vector<int> out() const { return {images, channels, outHeight(), outWidth()}; }
   std::vector<double> maxAttributes() const {
-    return {1.0 * kernelY, 1.0 * kernelX, 1.0 * strideY, 1.0 * strideX, 1.0 * paddingY, 1.0 * paddingX, 1.0 * dilationY, 1.0 * dilationX};
+    return {1.0 * kernelY,  1.0 * kernelX,  1.0 * strideY,   1.0 * strideX,
+            1.0 * paddingY, 1.0 * paddingX, 1.0 * dilationY, 1.0 * dilationX};
   }
   std::vector<double> averageAttributes(bool countPadding) const {
-    return {1.0 * kernelY, 1.0 * kernelX, 1.0 * strideY, 1.0 * strideX, 1.0 * paddingY, 1.0 * paddingX, 1.0 * countPadding};
+    return {1.0 * kernelY,  1.0 * kernelX,  1.0 * strideY,     1.0 * strideX,
+            1.0 * paddingY, 1.0 * paddingX, 1.0 * countPadding};
   }
 };
 
@@ -29,7 +32,8 @@ void forEachTap(const Shape& s, const Visit& visit) {
       for (int x = 0; x < s.outWidth(); ++x) {
         for (int r = 0; r < s.kernelY; ++r) {
           for (int q = 0; q < s.kernelX; ++q) {
-            const int h = y * s.strideY - s.paddingY + r * s.dilationY, w = x * s.strideX - s.paddingX + q * s.dilationX;
+            const int h = y * s.strideY - s.paddingY + r * s.dilationY,
+                      w = x * s.strideX - s.paddingX + q * s.dilationX;
             if (h < 0 || h >= s.height || w < 0 || w >= s.width) continue;
             visit((plane * s.outHeight() + y) * s.outWidth() + x, plane, h, w);
           }
@@ -40,10 +44,10 @@ void forEachTap(const Shape& s, const Visit& visit) {
 }
 
 const std::vector<Shape> shapes = {
-    {2, 3, 8, 8, 2, 2, 2, 2, 0, 0},       {2, 3, 9, 13, 3, 3, 2, 2, 1, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 0, 0},
-    {1, 2, 28, 28, 2, 2, 2, 2, 0, 0},     {1, 2, 30, 41, 3, 2, 1, 3, 1, 1}, {1, 2, 7, 7, 7, 7, 1, 1, 0, 0},
+    {2, 3, 8, 8, 2, 2, 2, 2, 0, 0},         {2, 3, 9, 13, 3, 3, 2, 2, 1, 1},  {1, 1, 1, 1, 1, 1, 1, 1, 0, 0},
+    {1, 2, 28, 28, 2, 2, 2, 2, 0, 0},       {1, 2, 30, 41, 3, 2, 1, 3, 1, 1}, {1, 2, 7, 7, 7, 7, 1, 1, 0, 0},
     {1, 2, 20, 23, 3, 3, 2, 1, 1, 1, 2, 3}, {3, 1, 10, 10, 2, 2, 4, 5, 0, 0}, {1, 1, 5, 300, 3, 3, 1, 1, 1, 1},
-    {1, 1, 300, 500, 3, 3, 2, 2, 1, 1},   {0, 2, 4, 4, 2, 2, 2, 2, 0, 0},
+    {1, 1, 300, 500, 3, 3, 2, 2, 1, 1},     {0, 2, 4, 4, 2, 2, 2, 2, 0, 0},
 };
 
 template <typename T>
@@ -70,7 +74,8 @@ void checkMax(const TestedIsa& isa, const Shape& s, const Tensor<T>& x) {
   EXPECT_TRUE(sameBits(out.values(), again.values()));
   for (size_t i = 0; i < out.size(); ++i) {
     ASSERT_EQ(indices.data()[i], expected[i]) << isa.name << " at " << i;
-    ASSERT_TRUE(out.data()[i] == best[i] || (std::isnan(out.data()[i]) && std::isnan(best[i]))) << isa.name << " at " << i;
+    ASSERT_TRUE(out.data()[i] == best[i] || (std::isnan(out.data()[i]) && std::isnan(best[i])))
+        << isa.name << " at " << i;
   }
 }
 
@@ -99,7 +104,8 @@ TYPED_TEST(PoolTest, AverageAndItsGradient) {
       Shape s = dilated;
       s.dilationY = s.dilationX = 1;
       for (bool countPadding : {false, true}) {
-        Tensor<T> x = Tensor<T>(s.x()).integers(random), g = Tensor<T>(s.out()).normals(random), out(s.out()), grad(s.x()), again(s.x());
+        Tensor<T> x = Tensor<T>(s.x()).integers(random), g = Tensor<T>(s.out()).normals(random), out(s.out()),
+                  grad(s.x()), again(s.x());
         std::vector<double> sums(out.size()), counts(out.size()), gradient(x.size()), magnitude(x.size());
         forEachTap(s, [&](int at, int plane, int h, int w) {
           sums[at] += static_cast<double>(x.data()[(plane * s.height + h) * s.width + w]);
@@ -113,7 +119,8 @@ TYPED_TEST(PoolTest, AverageAndItsGradient) {
         });
         ASSERT_EQ(kOk, runKernel(isa.avgPool2d, {x.view()}, {out.view()}, s.averageAttributes(countPadding)));
         ASSERT_EQ(kOk, runKernel(isa.avgPool2dInputGrad, {g.view()}, {grad.view()}, s.averageAttributes(countPadding)));
-        ASSERT_EQ(kOk, runKernel(isa.avgPool2dInputGrad, {g.view()}, {again.view()}, s.averageAttributes(countPadding), 3));
+        ASSERT_EQ(kOk,
+                  runKernel(isa.avgPool2dInputGrad, {g.view()}, {again.view()}, s.averageAttributes(countPadding), 3));
         EXPECT_TRUE(sameBits(grad.values(), again.values()));
         for (size_t i = 0; i < out.size(); ++i) {
           ASSERT_EQ(out.data()[i], static_cast<T>(sums[i]) / static_cast<T>(counts[i])) << isa.name << " at " << i;

@@ -14,7 +14,8 @@ using Words = std::array<uint32_t, 4>;
 Words philox(Words counter, std::array<uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
     const uint64_t a = 0xD2511F53ull * counter[0], b = 0xCD9E8D57ull * counter[2];
-    counter = {uint32_t(b >> 32) ^ counter[1] ^ key[0], uint32_t(b), uint32_t(a >> 32) ^ counter[3] ^ key[1], uint32_t(a)};
+    counter = {uint32_t(b >> 32) ^ counter[1] ^ key[0], uint32_t(b), uint32_t(a >> 32) ^ counter[3] ^ key[1],
+               uint32_t(a)};
     key = {key[0] + 0x9E3779B9u, key[1] + 0xBB67AE85u};
   }
   return counter;
@@ -48,7 +49,9 @@ void check(KernelId kernel, Expected expected, double tolerance) {
     for (int n : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 31, 33, 63, 64, 65, 100, 8191, 8192, 8193, 50001}) {
       const std::vector<T> y = draw<T>(table, kernel, n);
       for (int i = 0; i < n; ++i) {
-        ASSERT_NEAR(static_cast<double>(y[static_cast<size_t>(i)]), static_cast<double>(static_cast<T>(expected(i))), tolerance) << table->isa << " " << i;
+        ASSERT_NEAR(static_cast<double>(y[static_cast<size_t>(i)]), static_cast<double>(static_cast<T>(expected(i))),
+                    tolerance)
+            << table->isa << " " << i;
       }
       EXPECT_TRUE(sameBits(y, draw<T>(table, kernel, n, 3)));
     }
@@ -56,11 +59,15 @@ void check(KernelId kernel, Expected expected, double tolerance) {
 }
 
 TEST(Random, Uniform) {
-  check<float>(k_uniform, [](int i) { return (wordsOf(uint32_t(i / 4))[size_t(i % 4)] >> 8) / 16777216.0; }, 0);
-  check<double>(k_uniform, [](int i) {
-    const Words w = wordsOf(uint32_t(i / 2));
-    return i % 2 ? unit53(w[2], w[3]) : unit53(w[0], w[1]);
-  }, 0);
+  check<float>(
+      k_uniform, [](int i) { return (wordsOf(uint32_t(i / 4))[size_t(i % 4)] >> 8) / 16777216.0; }, 0);
+  check<double>(
+      k_uniform,
+      [](int i) {
+        const Words w = wordsOf(uint32_t(i / 2));
+        return i % 2 ? unit53(w[2], w[3]) : unit53(w[0], w[1]);
+      },
+      0);
 }
 
 TEST(Random, Normal) {

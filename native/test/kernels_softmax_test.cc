@@ -35,7 +35,8 @@ void checkRows(int rows, int n, double scale) {
         const long double expected = std::exp(difference) / sum, log = difference - std::log(sum);
         const double eps = epsilonOf<T>();
         // Rounding x - max moves the exponential by as much.
-        ASSERT_LE(std::fabs(y[at] - expected), eps * (90 + std::fabs(difference)) * expected + 2e-38L) << table->isa << " n " << n;
+        ASSERT_LE(std::fabs(y[at] - expected), eps * (90 + std::fabs(difference)) * expected + 2e-38L)
+            << table->isa << " n " << n;
         ASSERT_LE(std::fabs(logs[at] - log), eps * (90 + 3 * std::fabs(log))) << table->isa << " n " << n;
       }
     }

@@ -69,13 +69,18 @@ struct Outcome {
 };
 
 inline Outcome callKernel(Kernel kernel, const std::vector<View>& inputs, const std::vector<View>& outputs,
-                          const std::vector<double>& attributes, const std::vector<double>& scalars = {}, int threads = 1) {
+                          const std::vector<double>& attributes, const std::vector<double>& scalars = {},
+                          int threads = 1) {
   TestServices services(threads);
   char message[kMessageBytes] = {};
-  const Call call = {inputs.data(),     outputs.data(),
-                     static_cast<int32_t>(inputs.size()), static_cast<int32_t>(outputs.size()),
-                     attributes.data(), static_cast<int32_t>(attributes.size()),
-                     scalars.data(),    services.get(),
+  const Call call = {inputs.data(),
+                     outputs.data(),
+                     static_cast<int32_t>(inputs.size()),
+                     static_cast<int32_t>(outputs.size()),
+                     attributes.data(),
+                     static_cast<int32_t>(attributes.size()),
+                     scalars.data(),
+                     services.get(),
                      message};
   const Failure failure = kernel(call);
   return {failure, message};
@@ -98,15 +103,17 @@ struct ElementwiseProgram {
                                static_cast<double>(steps.size())};
     for (size_t i = 0; i < scalars.size(); ++i) all.insert(all.end(), {static_cast<double>(i), double(scalars[i])});
     for (const Step& s : steps) {
-      all.insert(all.end(), {double(s.opcode), double(s.dtype), double(s.destination), double(s.a), double(s.b), double(s.c)});
+      all.insert(all.end(),
+                 {double(s.opcode), double(s.dtype), double(s.destination), double(s.a), double(s.b), double(s.c)});
     }
     all.insert(all.end(), outputs.begin(), outputs.end());
     return all;
   }
 };
 
-inline Outcome runElementwise(const KernelTable* table, const ElementwiseProgram& program, const std::vector<View>& inputs,
-                              const std::vector<View>& outputs, const std::vector<double>& scalars = {}, int threads = 1) {
+inline Outcome runElementwise(const KernelTable* table, const ElementwiseProgram& program,
+                              const std::vector<View>& inputs, const std::vector<View>& outputs,
+                              const std::vector<double>& scalars = {}, int threads = 1) {
   return callKernel(table->kernels[k_elementwise], inputs, outputs, program.attributes(), scalars, threads);
 }
 
@@ -137,7 +144,8 @@ double ulpsBetween(T actual, long double expected) {
   if (std::fabs(expected) < smallest && std::fabs(actual) <= smallest) return 0;  // may be flushed
   int exponent;
   std::frexp(expected, &exponent);
-  const long double ulp = std::ldexp(1.0L, std::max(exponent, std::numeric_limits<T>::min_exponent) - std::numeric_limits<T>::digits);
+  const long double ulp =
+      std::ldexp(1.0L, std::max(exponent, std::numeric_limits<T>::min_exponent) - std::numeric_limits<T>::digits);
   return static_cast<double>(std::fabs(actual - expected) / ulp);
 }
 

@@ -1,40 +1,12 @@
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { readSafetensors } from '../../lib/io';
 import { backends } from '../helpers/backends';
+import { linesOf, runCommand } from '../helpers/command';
 import { temporaryDirectory } from '../helpers/temporary-directory';
 
 const root = path.join(__dirname, '..', '..');
 const directory = temporaryDirectory();
-
-interface Result {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs the command; `onOutput` sees what it has printed so far. */
-function run(
-  args: readonly string[],
-  onOutput: (stdout: string, kill: (signal: NodeJS.Signals) => void) => void = () => undefined,
-  env: NodeJS.ProcessEnv = {},
-): Promise<Result> {
-  const script = path.join(root, 'scripts', 'run-typescript.cjs');
-  const child = spawn(process.execPath, [script, path.join(root, 'lib', 'cli', 'main.ts'), ...args], {
-    env: { ...process.env, DEBUG: '', ...env },
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  child.stdout.on('data', (chunk: Buffer) => {
-    stdout += chunk.toString();
-    onOutput(stdout, (signal) => child.kill(signal));
-  });
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
-}
-
-const lines = (text: string): string[] => text.trimEnd().split('\n');
 
 describe('train digits', () => {
   jest.setTimeout(120_000);
@@ -42,9 +14,9 @@ describe('train digits', () => {
 
   test.each(backends)('trains on the %s backend, prints JSON lines and writes its results', async (backend) => {
     const out = path.join(directory, 'new', backend);
-    const { code, stdout, stderr } = await run([...quick, '--backend', backend, '--json', '--out', out]);
+    const { code, stdout, stderr } = await runCommand([...quick, '--backend', backend, '--json', '--out', out]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    const events = lines(stdout).map((line) => JSON.parse(line) as { [key: string]: unknown });
+    const events = linesOf(stdout).map((line) => JSON.parse(line) as { [key: string]: unknown });
     expect(events.map(({ event }) => event)).toEqual(['start', 'epoch', 'end']);
     expect(events[2]).toEqual({
       event: 'end',
@@ -68,26 +40,25 @@ describe('train digits', () => {
   });
 
   test('prints a line an epoch where there is no terminal', async () => {
-    const { code, stdout } = await run([...quick, '--optimizer', 'sgd', '--lr', '0.1', '--threads', '1']);
+    const { code, stdout } = await runCommand([...quick, '--optimizer', 'sgd', '--lr', '0.1', '--threads', '1']);
     expect(code).toBe(0);
-    expect(lines(stdout)).toHaveLength(4);
-    expect(lines(stdout)[2]).toMatch(/^epoch 1\/1 {2}train loss \d/);
+    expect(linesOf(stdout)).toHaveLength(4);
+    expect(linesOf(stdout)[2]).toMatch(/^epoch 1\/1 {2}train loss \d/);
     expect(stdout).not.toContain('\x1b');
   });
 
   test('Ctrl-C saves what there is and ends with 130', async () => {
     const out = path.join(directory, 'interrupted');
     let sent = false;
-    const { code, stdout, stderr } = await run(
-      ['train', 'digits', '--epochs', '500', '--json', '--out', out],
-      (output, kill) => {
+    const { code, stdout, stderr } = await runCommand(['train', 'digits', '--epochs', '500', '--json', '--out', out], {
+      onOutput: (output, kill) => {
         if (sent || !output.includes('"epoch":1,')) return;
         sent = true;
         kill('SIGINT');
       },
-    );
+    });
     expect({ code, stderr }).toEqual({ code: 130, stderr: '' });
-    expect(JSON.parse(lines(stdout).at(-1)!)).toMatchObject({ event: 'interrupted', dataset: 'digits' });
+    expect(JSON.parse(linesOf(stdout).at(-1)!)).toMatchObject({ event: 'interrupted', dataset: 'digits' });
     expect(fs.readdirSync(out).sort()).toEqual(['history.json', 'model.safetensors']);
   });
 
@@ -96,17 +67,19 @@ describe('train digits', () => {
     ['an output below a file', ['--out', path.join(root, 'package.json', 'x')], '--out'],
     ['momentum for adam', ['--momentum', '0.9'], '--momentum 0.9: only --optimizer sgd takes it'],
   ])('refuses %s before anything starts', async (_what, args, message) => {
-    const { code, stdout, stderr } = await run(['train', 'digits', ...args]);
+    const { code, stdout, stderr } = await runCommand(['train', 'digits', ...args]);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(lines(stderr)).toHaveLength(1);
+    expect(linesOf(stderr)).toHaveLength(1);
     expect(stderr).toContain(message);
   });
 
   test('a wrong flag ends with 2 and one line; DEBUG shows the stack', async () => {
-    const { code, stdout, stderr } = await run(['train', 'digits', '--epochs', 'many']);
+    const { code, stdout, stderr } = await runCommand(['train', 'digits', '--epochs', 'many']);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toBe("saddlepoint: option '--epochs <n>' argument 'many' is invalid. It is an integer of at least 1.\n");
-    const debug = await run(['train', 'digits', '--epochs', 'many'], undefined, { DEBUG: '1' });
+    expect(stderr).toBe(
+      "saddlepoint: option '--epochs <n>' argument 'many' is invalid. It is an integer of at least 1.\n",
+    );
+    const debug = await runCommand(['train', 'digits', '--epochs', 'many'], { env: { DEBUG: '1' } });
     expect(debug.code).toBe(2);
     expect(debug.stderr).toContain('at ');
   });
@@ -114,7 +87,7 @@ describe('train digits', () => {
 
 describe('info', () => {
   test('names backend, instruction set, threads and versions', async () => {
-    const { code, stdout } = await run(['info', '--json']);
+    const { code, stdout } = await runCommand(['info', '--json']);
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
       node: process.version,
@@ -128,7 +101,7 @@ describe('info', () => {
   test('says why an addon is not used', async () => {
     const broken = path.join(directory, 'broken.node');
     fs.writeFileSync(broken, 'not an addon');
-    const { code, stdout } = await run(['info'], undefined, { SADDLEPOINT_NATIVE_PATH: broken });
+    const { code, stdout } = await runCommand(['info'], { env: { SADDLEPOINT_NATIVE_PATH: broken } });
     expect(code).toBe(0);
     expect(stdout).toContain(broken);
   });

@@ -46,7 +46,11 @@ test.each<[string, string[], string]>([
   ['an unknown flag of info', ['info', '--seed', '1'], 'possible are --json'],
   ['a flag without its value', ['train', 'digits', '--data'], "option '--data <dir>' argument missing"],
   ['an empty path', ['train', 'digits', '--out', ''], '--out'],
-  ['epochs 0', ['train', 'digits', '--epochs', '0'], "'--epochs <n>' argument '0' is invalid. It is an integer of at least 1"],
+  [
+    'epochs 0',
+    ['train', 'digits', '--epochs', '0'],
+    "'--epochs <n>' argument '0' is invalid. It is an integer of at least 1",
+  ],
   ['epochs 1.5', ['train', 'digits', '--epochs', '1.5'], '--epochs'],
   ['epochs 3x', ['train', 'digits', '--epochs', '3x'], '--epochs'],
   ['epochs in hexadecimal', ['train', 'digits', '--epochs', '0x10'], '--epochs'],

@@ -1,4 +1,4 @@
-import { manualSeed, nn, noGrad, ones, randn, tensor, zeros } from '../../lib';
+import { manualSeed, nn, noGrad, ones, randn, stats, tensor, zeros } from '../../lib';
 import { ShapeError, ValueError } from '../../lib/errors';
 import type { TensorBase } from '../../lib/tensor/tensor';
 import { onEachBackend } from '../helpers/backends';
@@ -58,7 +58,9 @@ onEachBackend('layers', () => {
   test('weights are drawn once, however often they are read', () => {
     const layer = new nn.Linear(3, 3);
     const before = numbers(layer.forward(ones([1, 3])));
+    const { recomputed } = stats();
     expect(numbers(layer.forward(ones([1, 3])))).toEqual(before);
+    expect(stats().recomputed).toBe(recomputed);
   });
 
   test('Conv2d, pools and Flatten give the shapes of PyTorch', () => {

@@ -1,5 +1,5 @@
 import { opOf, registry } from '../../lib/graph/op';
-import '../../lib/ops';
+import '../../lib';
 import type { Tensor } from '../../lib/tensor/tensor';
 import { inputsOf, dtypesOf, toTensor } from '../helpers/samples';
 import { cases } from './cases';

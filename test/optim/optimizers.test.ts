@@ -174,6 +174,38 @@ onEachBackend('optimizers', () => {
     expect(stats().compilations).toBe(compilations);
   });
 
+  test('a loop of small steps that are awaited lets the event loop turn', async () => {
+    const a = parameter();
+    const optimizer = new SGD([a]);
+    let turns = 0;
+    const timer = setInterval(() => turns++, 1);
+    const end = performance.now() + 200;
+    while (performance.now() < end) {
+      a.grad = ones([1]);
+      await optimizer.step();
+    }
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan(10);
+  });
+
+  test('snapshots taken between steps keep their numbers', async () => {
+    const a = parameter();
+    const optimizer = new SGD([a], { lr: 0.5, momentum: 0.5 });
+    const steps: { value: number; buffer: number }[] = [];
+    for (let i = 0; i < 3; i++) {
+      a.grad = ones([1]);
+      await optimizer.step();
+      const held = a.mul(1);
+      const { momentum_buffer: buffer } = optimizer.stateDict().state['0']!;
+      steps.push({ value: held.itemSync(), buffer: (buffer as typeof held).itemSync() });
+    }
+    expect(steps).toEqual([
+      { value: 0.5, buffer: 1 },
+      { value: -0.25, buffer: 1.5 },
+      { value: -1.125, buffer: 1.75 },
+    ]);
+  });
+
   test('what was read of a parameter before a step stays', async () => {
     const a = parameter();
     const before = a.mul(2);

@@ -105,10 +105,8 @@ export class NativeBackend implements Backend {
       const storage = bindings[i]!;
       if (storage.dtype !== bound[i]!.dtype)
         throw new BackendError(`native backend: binding ${i} is ${storage.dtype}, its buffer ${bound[i]!.dtype}`);
-      const { data, address } = storage;
-      // A storage may be older than the choice of the backend that finds addresses.
-      exchange[at++] = address === 0 ? this.addon.addressOf(data.buffer as ArrayBuffer) + data.byteOffset : address;
-      exchange[at++] = data.byteLength;
+      exchange[at++] = storage.address;
+      exchange[at++] = storage.data.byteLength;
     }
     for (let i = 0; i < scalars.length; i++) exchange[at++] = scalars[i]!;
     return loaded.handle;

@@ -49,7 +49,8 @@ export abstract class LRScheduler {
 
   /** Continues from a state dict. Throws ValueError if it is not one of as many groups. */
   loadStateDict(dict: SchedulerStateDict): void {
-    const { last_epoch: lastEpoch, base_lrs: baseLrs } = dict;
+    const { last_epoch: lastEpoch } = dict;
+    const baseLrs: unknown = dict.base_lrs;
     if (!Number.isSafeInteger(lastEpoch) || lastEpoch < 0)
       throw new ValueError(`loadStateDict: last_epoch of a ${this.name} is an integer of at least 0, got ${lastEpoch}`);
     if (!Array.isArray(baseLrs) || baseLrs.length !== this.#baseLrs.length || !baseLrs.every(Number.isFinite))
@@ -57,7 +58,7 @@ export abstract class LRScheduler {
         `loadStateDict: base_lrs of this ${this.name} are ${this.#baseLrs.length} numbers, got ${String(baseLrs)}`,
       );
     this.lastEpoch = lastEpoch;
-    this.#baseLrs = [...baseLrs];
+    this.#baseLrs = baseLrs.map(Number);
     this.apply();
   }
 

@@ -70,12 +70,19 @@ export function sliced(operand: Operand, dim: number, start: number, step: numbe
   };
 }
 
+/** A storage with the operand's values. Storage.from copies typed arrays fastest. */
+function storageOf({ dtype, values }: Operand): Storage {
+  return Storage.from(dtype, dtype === 'int64' ? values : Float64Array.from(values as readonly number[]));
+}
+
 /** What the view sees, in row-major order, rounded to the dtype. */
-export function elements({ dtype, shape, values, strides, offset }: Operand): number[] {
-  const rounded = Storage.from(dtype, values).data;
+export function elements(operand: Operand): number[] {
+  const { shape, strides, offset } = operand;
+  const { data } = storageOf(operand);
+  const rounded = data instanceof BigInt64Array ? Float64Array.from(data, Number) : data;
   const seen: number[] = [];
   const visit = (dim: number, at: number): void => {
-    if (dim === shape.length) seen.push(Number(rounded[at]));
+    if (dim === shape.length) seen.push(rounded[at]!);
     else for (let i = 0; i < shape[dim]!; i++) visit(dim + 1, at + i * strides[dim]!);
   };
   visit(0, offset);
@@ -127,14 +134,16 @@ export function makeRun(backend: Backend, program: Program, bindings: Storage[],
 
 /** The outputs of a kernel as numbers. Throws a KernelError if it fails. */
 export function runKernel(backend: Backend, call: KernelCall): number[][] {
-  return runStorages(backend, call).map(({ data }) => Array.from(data, Number));
+  return runStorages(backend, call).map(({ data }) =>
+    data instanceof BigInt64Array ? Array.from(data, Number) : Array.from(data),
+  );
 }
 
 export function runStorages(backend: Backend, call: KernelCall): Storage[] {
-  const inputs = (call.inputs ?? []).map(({ dtype, values }) => Storage.from(dtype, values));
+  const inputs = (call.inputs ?? []).map(storageOf);
   // Nothing of what an output held before may be left.
   const outputs = call.outputs.map(({ dtype, shape }) =>
-    Storage.from(dtype, new Array<number>(sizeOf(shape)).fill(dtypes[dtype].isFloat ? 12345.5 : 77)),
+    storageOf(dense(dtype, shape, dtype === 'int64' ? [77n] : [dtypes[dtype].isFloat ? 12345.5 : 77])),
   );
   const failure = backend.runInline(makeRun(backend, programOf(call), [...inputs, ...outputs], call.scalars));
   if (failure !== null) throw new KernelError(failure);

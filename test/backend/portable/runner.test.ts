@@ -72,7 +72,7 @@ describe('the portable runner', () => {
 
   it('drives the queue up to the run that somebody waits for, and no further', async () => {
     const backend = new PortableBackend();
-    const [first, second, third] = [longRun(backend, 150), lookup(backend, 3), lookup(backend, 4)];
+    const [first, second, third] = [longRun(backend), lookup(backend, 3), lookup(backend, 4)];
     for (const { run } of [first, second, third]) backend.submit(run);
     await turn();
     backend.wait(second.run.id);

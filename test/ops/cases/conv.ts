@@ -1,5 +1,5 @@
 import * as ops from '../../../lib/ops';
-import { build, NDArray, randomArray } from '../../helpers/ndarray';
+import { build, count, NDArray, randomArray } from '../../helpers/ndarray';
 import type { Case, Sample } from './case';
 
 interface Geometry {
@@ -9,20 +9,25 @@ interface Geometry {
   groups?: number;
 }
 
-/** Calls visit(n, o, oh, ow, c, h, w, ci, kh, kw) for every product that a convolution adds up. */
+/** Calls visit with the places in output, input and filter of every product that a convolution adds up. */
 function visitProducts(
   x: readonly number[],
   weight: readonly number[],
   { stride = [1, 1], padding = [0, 0], dilation = [1, 1], groups = 1 }: Geometry,
-  visit: (out: number[], input: number[], filter: number[]) => void,
+  visit: (out: number, input: number, filter: number) => void,
 ): void {
-  const [n, , height, width] = x as [number, number, number, number];
+  const [n, channels, height, width] = x as [number, number, number, number];
   const [outputs, perGroup, kh, kw] = weight as [number, number, number, number];
-  const [, , oh, ow] = outputShape(x, weight, { stride, padding, dilation, groups });
+  const [, , oh, ow] = outputShape(x, weight, { stride, padding, dilation, groups }) as [
+    number,
+    number,
+    number,
+    number,
+  ];
   for (let b = 0; b < n; b++)
     for (let o = 0; o < outputs; o++)
-      for (let p = 0; p < oh!; p++)
-        for (let q = 0; q < ow!; q++)
+      for (let p = 0; p < oh; p++)
+        for (let q = 0; q < ow; q++)
           for (let c = 0; c < perGroup; c++)
             for (let i = 0; i < kh; i++)
               for (let j = 0; j < kw; j++) {
@@ -30,7 +35,11 @@ function visitProducts(
                 const w = q * stride[1] - padding[1] + j * dilation[1];
                 if (h < 0 || h >= height || w < 0 || w >= width) continue;
                 const channel = Math.floor(o / (outputs / groups)) * perGroup + c;
-                visit([b, o, p, q], [b, channel, h, w], [o, c, i, j]);
+                visit(
+                  ((b * outputs + o) * oh + p) * ow + q,
+                  ((b * channels + channel) * height + h) * width + w,
+                  ((o * perGroup + c) * kh + i) * kw + j,
+                );
               }
 }
 
@@ -44,27 +53,33 @@ function outputShape(
   return [x[0]!, weight[0]!, size(0), size(1)];
 }
 
-function accumulate(shape: readonly number[], fill: (add: (index: number[], value: number) => void) => void): NDArray {
-  const sums = new Map<string, number>();
-  fill((index, value) => sums.set(index.join(), (sums.get(index.join()) ?? 0) + value));
-  return build(shape, (index) => sums.get(index.join()) ?? 0);
+function accumulate(shape: readonly number[], fill: (sums: number[]) => void): NDArray {
+  const sums = new Array<number>(count(shape)).fill(0);
+  fill(sums);
+  return new NDArray(shape, sums);
 }
 
 export function conv2d(x: NDArray, weight: NDArray, geometry: Geometry): NDArray {
-  return accumulate(outputShape(x.shape, weight.shape, geometry), (add) =>
-    visitProducts(x.shape, weight.shape, geometry, (out, input, filter) => add(out, x.get(input) * weight.get(filter))),
+  return accumulate(outputShape(x.shape, weight.shape, geometry), (sums) =>
+    visitProducts(x.shape, weight.shape, geometry, (out, input, filter) => {
+      sums[out]! += x.data[input]! * weight.data[filter]!;
+    }),
   );
 }
 
 function inputGrad(g: NDArray, weight: NDArray, x: readonly number[], geometry: Geometry): NDArray {
-  return accumulate(x, (add) =>
-    visitProducts(x, weight.shape, geometry, (out, input, filter) => add(input, g.get(out) * weight.get(filter))),
+  return accumulate(x, (sums) =>
+    visitProducts(x, weight.shape, geometry, (out, input, filter) => {
+      sums[input]! += g.data[out]! * weight.data[filter]!;
+    }),
   );
 }
 
 function weightGrad(g: NDArray, x: NDArray, weight: readonly number[], geometry: Geometry): NDArray {
-  return accumulate(weight, (add) =>
-    visitProducts(x.shape, weight, geometry, (out, input, filter) => add(filter, g.get(out) * x.get(input))),
+  return accumulate(weight, (sums) =>
+    visitProducts(x.shape, weight, geometry, (out, input, filter) => {
+      sums[filter]! += g.data[out]! * x.data[input]!;
+    }),
   );
 }
 
