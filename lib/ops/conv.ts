@@ -1,7 +1,7 @@
 import { ShapeError, ValueError } from '../errors';
 import { labelled } from '../graph/modes';
 import { defineOp } from '../graph/op';
-import { checkInteger, formatShape, shapesEqual, type Shape } from '../tensor/shape';
+import { checkInteger, formatShape, MAX_ELEMENTS, shapesEqual, type Shape } from '../tensor/shape';
 import type { Tensor, TensorBase } from '../tensor/tensor';
 import { add } from './elementwise';
 import { sameFloats } from './operands';
@@ -40,6 +40,11 @@ function outputShape(op: string, x: Shape, weight: Shape, geometry: Geometry): n
   if (perGroup * groups !== channels)
     throw new ShapeError(
       `${op}: weight ${formatShape(weight)} with groups ${groups} takes ${perGroup * groups} channels, got ${channels}`,
+    );
+  // Padded copies are made of one image at a time.
+  if (channels * (height + 2 * padding[0]) * (width + 2 * padding[1]) > MAX_ELEMENTS)
+    throw new ShapeError(
+      `${op}: an image of ${formatShape(x)} with padding [${padding.join(', ')}] has more than ${MAX_ELEMENTS} elements`,
     );
   if (outputs % groups !== 0)
     throw new ShapeError(`${op}: groups ${groups} does not divide the ${outputs} output channels`);

@@ -48,7 +48,7 @@ export function pad(x: TensorBase, padding: readonly number[], options: { value?
   const tensor = asTensor('pad', x);
   const value = options.value ?? 0;
   if (typeof value !== 'number') throw new ValueError(`pad: value is a number, got ${String(value)}`);
-  if (!isFloat(tensor.dtype) && !Number.isInteger(value))
+  if (!isFloat(tensor.dtype) && (tensor.dtype === 'int32' ? (value | 0) !== value : !Number.isSafeInteger(value)))
     throw new ValueError(`pad: ${value} is not possible in a tensor of ${tensor.dtype}`);
   if (!Array.isArray(padding) || padding.length % 2 !== 0 || padding.length > 2 * tensor.rank)
     throw new ShapeError(

@@ -225,7 +225,8 @@ export function slice(x: TensorBase, ranges: readonly Range[]): Tensor {
     const start = clipped(dim, from ?? 0, size);
     const end = clipped(dim, to ?? size, size);
     starts.push(start);
-    steps.push(step);
+    // A larger step than the dim takes the same one element.
+    steps.push(Math.min(step, Math.max(1, size)));
     shape.push(Math.max(0, Math.ceil((end - start) / step)));
   });
   if (shapesEqual(shape, tensor.shape)) return tensor;

@@ -8,11 +8,17 @@ export type Pair = readonly [number, number];
 /** One number for both directions, or [height, width]. */
 export type PairLike = number | readonly number[];
 
+/** Kernels take sizes as int32. */
+const MOST = 2 ** 31 - 1;
+
 /** Both numbers of a stride, padding or size. Throws ValueError unless they are integers of at least `least`. */
 export function pairOf(op: string, name: string, value: PairLike, least: number): Pair {
   const pair: unknown = typeof value === 'number' ? [value, value] : value;
-  if (!Array.isArray(pair) || pair.length !== 2 || pair.some((v) => !Number.isInteger(v) || (v as number) < least))
-    throw new ValueError(`${op}: ${name} is an integer of at least ${least}, or two of them, got ${String(value)}`);
+  const isPossible = (v: unknown): boolean => Number.isInteger(v) && (v as number) >= least && (v as number) <= MOST;
+  if (!Array.isArray(pair) || pair.length !== 2 || !pair.every(isPossible))
+    throw new ValueError(
+      `${op}: ${name} is an integer from ${least} to 2^31 - 1, or two of them, got ${String(value)}`,
+    );
   return [pair[0] as number, pair[1] as number];
 }
 

@@ -95,6 +95,10 @@ const calls: readonly (readonly [call: () => unknown, error: ErrorClass, message
   [() => ops.variance(zeros([2]), { correction: -1 }), ValueError, /variance.*-1/],
   [() => ops.softmax(zeros([2]), 1), ShapeError, /softmax.*1/],
   // products
+  [() => ops.conv2d(image, filter, null, { stride: 2 ** 40 }), ValueError, /conv2d.*stride.*2\^31/],
+  [() => ops.conv2d(image, filter, null, { padding: 2 ** 16, stride: 2 ** 20 }), ShapeError, /conv2d.*padding.*65536/],
+  [() => ops.maxPool2d(image, 2, { stride: 2 ** 31 }), ValueError, /maxPool2d.*stride/],
+  [() => ops.pad(index(1), [1, 0], { value: 2 ** 31 }), ValueError, /pad.*2147483648.*int32/],
   [() => ops.matmul(zeros([2, 3]), zeros([2, 3])), ShapeError, /matmul.*3.*2/],
   [() => ops.matmul(zeros([]), zeros([2])), ShapeError, /matmul.*\[\]/],
   [() => ops.matmul(zeros([2, 2, 3]), zeros([3, 3, 2])), ShapeError, /matmul/],

@@ -35,8 +35,8 @@ function child(mode: string): Promise<Ended> {
     expect(await child(mode)).toEqual({ code: 0, signal: null, output: '' });
   });
 
-  it('ends with an exception in mid-program', async () => {
-    const { code, signal, output } = await child('throw');
+  it.each(['throw', 'throwInCallback'])('ends with an exception that nobody catches: %s', async (mode) => {
+    const { code, signal, output } = await child(mode);
     expect({ code, signal }).toEqual({ code: 1, signal: null });
     expect(output).toContain('on purpose');
   });

@@ -137,6 +137,12 @@ const slice: Case = {
       (x) => sliced(x, [0], [3], [2]),
     ),
     moving(
+      'a step beyond the end',
+      [[5]],
+      (x) => ops.slice(x, [[1, null, 2 ** 40]]),
+      (x) => sliced(x, [1], [1], [1]),
+    ),
+    moving(
       'nothing',
       [[5, 2]],
       (x) => ops.slice(x, [[4, 2]]),
