@@ -252,7 +252,6 @@ function read<T>(tensor: Tensor, get: (tensor: Tensor) => T): Completion<T> {
   }
   const running = target.completionOf(tensor.run);
   if (running !== null) running.then(done, done);
-  else if (target.takeTurn()) setImmediate(done);
   else done();
   return promise;
 }
@@ -298,8 +297,13 @@ function deferred<T>(): { promise: Completion<T>; resolve: (value: T) => void; r
   let reject!: (error: Error) => void;
   const promise = new Completion<T>((onResolve, onReject) => {
     resolve = onResolve;
-    reject = onReject;
-  }).silence();
+    // Silenced only now: a listener on every promise would queue a microtask each, and a loop that never yields never
+    // runs them.
+    reject = (error) => {
+      promise.silence();
+      onReject(error);
+    };
+  });
   return { promise, resolve, reject };
 }
 

@@ -6,8 +6,6 @@ import type { Completion } from './completion';
 
 /** At most this many programs wait or run; the next submission waits for the oldest. */
 const MAX_IN_FLIGHT = 16;
-/** Awaiting inlined programs for longer than this gives the event loop a turn: their promises alone never would. */
-const TURN_MILLISECONDS = 1;
 
 /** One run and what hangs on it. */
 export interface Flight {
@@ -29,7 +27,6 @@ export class Queue {
   readonly #flights = new Map<number, Flight>();
   readonly #errors = new Map<number, Error>();
   #held: { error: Error; completion: Completion<unknown> } | null = null;
-  #lastTurn = 0;
 
   constructor(readonly backend: Backend) {
     backend.onCompletion(() => this.collect());
@@ -50,14 +47,6 @@ export class Queue {
       this.#flights.set(flight.run.id, flight);
       this.backend.submit(flight.run);
     }
-  }
-
-  /** Whether a short program should rather let the event loop have a turn. */
-  takeTurn(): boolean {
-    const now = performance.now();
-    if (now - this.#lastTurn < TURN_MILLISECONDS) return false;
-    this.#lastTurn = now;
-    return true;
   }
 
   /** Settles what has ended. */
@@ -120,11 +109,7 @@ export class Queue {
         root.storage = null;
       } else root.variable?.commit(root);
     }
-    if (error === null) {
-      if (this.takeTurn()) setImmediate(flight.resolve);
-      else flight.resolve();
-      return;
-    }
+    if (error === null) return flight.resolve();
     this.#errors.set(flight.run.id, error);
     for (const root of flight.roots) root.variable?.revert(root);
     flight.onFailure?.(error);

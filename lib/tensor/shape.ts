@@ -37,7 +37,8 @@ export function checkShape(op: string, shape: unknown): asserts shape is Shape {
 export function checkLimits(op: string, shape: Shape): void {
   if (shape.length > MAX_RANK)
     throw new ShapeError(`${op}: ${formatShape(shape)} has ${shape.length} dims, at most ${MAX_RANK} are possible`);
-  if (sizeOf(shape) > MAX_ELEMENTS)
+  // Each by itself too: the product of a huge size and a 0 says nothing.
+  if (sizeOf(shape) > MAX_ELEMENTS || shape.some((size) => size > MAX_ELEMENTS))
     throw new ShapeError(`${op}: ${formatShape(shape)} has more than ${MAX_ELEMENTS} elements`);
 }
 

@@ -180,7 +180,7 @@ Step castOf(Opcode opcode) {
     case op_castFloat64:
       return unaryScalars<double, T, Cast<double>>;
     case op_castInt32:
-      return unaryScalars<int32_t, T, Cast<int32_t>>;
+      return unaryScalars<int32_t, T, SaturateToInt32>;
     case op_castInt64:
       return unaryScalars<int64_t, T, Cast<int64_t>>;
     case op_castBool:

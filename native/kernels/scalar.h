@@ -16,6 +16,14 @@ struct SaturateInt32 {
     return x != x ? 0 : INT32_MIN;
   }
 };
+// From an integer: saturating.
+struct SaturateToInt32 {
+  template <typename In>
+  static inline int32_t apply(In x) {
+    const int64_t wide = x;
+    return wide > INT32_MAX ? INT32_MAX : wide < INT32_MIN ? INT32_MIN : static_cast<int32_t>(wide);
+  }
+};
 struct SaturateInt64 {
   template <typename In>
   static inline int64_t apply(In x) {

@@ -157,7 +157,8 @@ template <typename T>
 void checkCastsOfIntegers() {
   UNARY(T, float, castFloat32, static_cast<float>(x));
   UNARY(T, double, castFloat64, static_cast<double>(x));
-  UNARY(T, int32_t, castInt32, wrap(static_cast<int64_t>(x)));
+  UNARY(T, int32_t, castInt32,
+        static_cast<int32_t>(std::min<int64_t>(INT32_MAX, std::max<int64_t>(INT32_MIN, static_cast<int64_t>(x)))));
   UNARY(T, int64_t, castInt64, static_cast<int64_t>(x));
   UNARY(T, uint8_t, castBool, x != 0);
   UNARY(T, T, copy, x);

@@ -246,7 +246,7 @@ const int64Steps: { readonly [O in Opcode]?: Int64Step } = {
   castFloat64: int64ToNumber,
   castInt32: (n, out, o, a, i) => {
     const target = out as unknown as Int32Array;
-    for (let e = 0; e < n; e++) target[o + e] = Number(BigInt.asIntN(32, a[i + e]!));
+    for (let e = 0; e < n; e++) target[o + e] = Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Number(a[i + e]!)));
   },
   castBool: (n, out, o, a, i) => {
     const target = out as unknown as Uint8Array;

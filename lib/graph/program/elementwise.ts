@@ -19,7 +19,7 @@ const opcodeTable = {
   where: { operands: 3 },
   castFloat32: { operands: 1 },
   castFloat64: { operands: 1 },
-  castInt32: { operands: 1 }, // from float: towards zero, saturating, NaN to 0; from int64: low 32 bits
+  castInt32: { operands: 1 }, // saturating; from float: towards zero, NaN to 0
   castBool: { operands: 1 }, // x != 0 (NaN is true)
   castInt64: { operands: 1 }, // from float: towards zero, saturating, NaN to 0
   // float32, float64, int32

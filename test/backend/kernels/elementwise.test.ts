@@ -215,11 +215,11 @@ describe.each(backends)('elementwise on %s', (_name, backend) => {
     if (to === 'float32') return Math.fround(Number(value));
     if (to === 'float64') return Number(value);
     const bits = to === 'int32' ? 32 : 64;
-    if (typeof value === 'bigint') return BigInt.asIntN(bits, value);
+    const limit = 2n ** BigInt(bits - 1);
     if (Number.isNaN(value)) return 0;
-    if (value >= 2 ** (bits - 1)) return 2n ** BigInt(bits - 1) - 1n;
-    if (value <= -(2 ** (bits - 1))) return -(2n ** BigInt(bits - 1));
-    return BigInt(Math.trunc(value));
+    if (value >= limit) return limit - 1n;
+    if (value <= -limit) return -limit;
+    return typeof value === 'bigint' ? value : BigInt(Math.trunc(value));
   }
 
   it.each(names.flatMap((from) => names.map((to) => [from, to] as const)))('casts %s to %s', (from, to) => {
