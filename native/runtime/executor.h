@@ -76,6 +76,7 @@ class Executor {
   std::mutex mutex_;  // guards what follows
   std::condition_variable submitted_;
   std::condition_variable finished_;
+  int64_t awaited_ = 0;  // the id that the environment's thread sleeps for, or 0
   std::deque<std::unique_ptr<Request>> queue_;
   std::vector<std::unique_ptr<Request>> spare_;
   std::vector<Completion> completions_;

@@ -1,5 +1,6 @@
-// Child process of memory.test.ts: trains a small network for many steps and prints resident megabytes along the way.
-//   soak.ts yields|never STEPS
+// Child process of memory.test.ts: trains a small network for many steps and prints megabytes along the way: resident,
+// and held by JavaScript after a collection.
+//   node --expose-gc soak.ts yields|never STEPS
 import { F, manualSeed, nn, optim, randn, tensor } from '../../lib';
 
 manualSeed(1);
@@ -7,7 +8,7 @@ const model = new nn.Sequential(new nn.Linear(16, 32), new nn.BatchNorm1d(32), n
 const optimizer = new optim.Adam(model.parameters(), { lr: 1e-3 });
 const labels = tensor(Int32Array.from({ length: 32 }, (_, i) => i % 4));
 const [mode, steps] = [process.argv[2], Number(process.argv[3])];
-const marks: number[] = [];
+const marks: { resident: number; held: number }[] = [];
 
 function step(): { pending: Promise<void>; loss: { itemSync(): number } } {
   optimizer.zeroGrad();
@@ -17,7 +18,10 @@ function step(): { pending: Promise<void>; loss: { itemSync(): number } } {
 }
 
 function mark(i: number): void {
-  if (i === 500 || i === steps - 1 || i % 1000 === 999) marks.push(process.memoryUsage().rss / 2 ** 20);
+  if (i !== 500 && i !== steps - 1 && i % 1000 !== 999) return;
+  (globalThis as unknown as { gc: () => void }).gc();
+  const { rss, heapUsed, external } = process.memoryUsage();
+  marks.push({ resident: rss / 2 ** 20, held: (heapUsed + external) / 2 ** 20 });
 }
 
 async function main(): Promise<void> {
