@@ -147,8 +147,9 @@ void Executor::finish(std::unique_ptr<Request> request, const RunFailure& failur
       if (failure.cause < 0) failed_.back().failure.cause = id;
     }
     spare_.push_back(std::move(request));
-    ended_.store(id);
+    // In this order: whoever sees that the last has ended sees that nothing is left.
     const bool isLast = left_.fetch_sub(1) == 1;
+    ended_.store(id);
     awaited = awaited_ != 0 && (isLast || id >= awaited_);
   }
   // Waking for every run would cost the pool's threads a processor each time.

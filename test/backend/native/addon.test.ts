@@ -7,7 +7,11 @@ const { addon: loaded } = loadAddon();
 
 // The addon's own checks, behind those of NativeBackend: whatever the arguments are, an exception and no crash.
 (loaded === null ? describe.skip : describe)('the addon', () => {
-  const addon = loaded!;
+  if (loaded === null) {
+    test('needs the addon', () => undefined);
+    return;
+  }
+  const addon = loaded;
   const methods = addon as unknown as Record<string, (...values: unknown[]) => unknown>;
   const words = encode(multiply(4));
   const handle = addon.load(words);

@@ -23,14 +23,17 @@ describe('loadAddon', () => {
     expect(loadFrom(path)).toEqual({ addon: null, path: '', tried: [{ path, problem: 'there is no such file' }] });
   });
 
-  it('looks in the local builds and the prebuilt folder without a path', () => {
-    const { path, tried } = found;
-    const places = [...tried.map((attempt) => attempt.path), path];
-    expect(places[0]).toMatch(/build.Release.saddlepoint\.node$|SADDLEPOINT/);
-    if (path === '') {
-      expect(places[1]).toMatch(/build-cmake.Release.saddlepoint\.node$/);
-      expect(places[2]).toMatch(/prebuilds.saddlepoint-\w+-\w+(-musl)?.node-napi-v9\.node$/);
-    }
+  it('looks in the local builds and then in the prebuilt folder without a path', () => {
+    delete process.env.SADDLEPOINT_NATIVE_PATH;
+    const { path, tried } = loadAddon();
+    const places = [...tried.map((attempt) => attempt.path), ...(path === '' ? [] : [path])];
+    const expected = [
+      /build.Release.saddlepoint\.node$/,
+      /build-cmake.Release.saddlepoint\.node$/,
+      /prebuilds.saddlepoint-\w+-\w+(-musl)?.node-napi-v9\.node$/,
+    ];
+    expect(places.length).toBe(path === '' ? 3 : tried.length + 1);
+    places.forEach((place, i) => expect(place).toMatch(expected[i]!));
   });
 
   it.each([
