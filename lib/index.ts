@@ -13,6 +13,7 @@ export { Tensor, TensorBase, Variable, type Operand } from './tensor/tensor';
 
 export * as nn from './nn';
 export * as F from './nn/functional';
+export * as models from './models';
 export * as optim from './optim';
 export * as data from './data';
 export * as io from './io';

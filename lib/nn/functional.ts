@@ -1,139 +1,48 @@
-import { ShapeError, ValueError } from '../errors';
-import { labelled, noGrad } from '../graph/modes';
-import { cast } from '../ops/cast';
-import { full } from '../ops/create';
-import { add, div, mul, sub } from '../ops/elementwise';
-import { stack } from '../ops/join';
-import { matmul } from '../ops/matmul';
-import { batchNorm as normalize, batchNormStatistics } from '../ops/norm';
-import { select, transpose } from '../ops/shape';
-import { formatShape, shapesEqual } from '../tensor/shape';
-import type { Operand, Tensor, TensorBase, Variable } from '../tensor/tensor';
-import { checkNumber } from './check';
-
-export { gelu, leakyRelu, silu } from '../ops/activations';
+export {
+  elu,
+  gelu,
+  hardsigmoid,
+  hardswish,
+  hardtanh,
+  leakyRelu,
+  logSigmoid,
+  mish,
+  relu6,
+  selu,
+  silu,
+  softsign,
+} from '../ops/activations';
 export { conv2d, type ConvOptions } from '../ops/conv';
-export { relu, sigmoid, softplus, tanh } from '../ops/elementwise';
-export { embedding } from '../ops/indexing';
-export { adaptiveAvgPool2d, avgPool2d, maxPool2d, type AvgPoolOptions, type MaxPoolOptions } from '../ops/pool';
+export { relu, sigmoid, tanh } from '../ops/elementwise';
 export { dropout, type DropoutOptions } from '../ops/random';
 export { logSoftmax, softmax } from '../ops/softmax';
+export * from './activations';
+export * from './adaptive-pooling';
+export * from './avg-pooling';
+export { batchNorm, type BatchNormOptions } from './batch-normalization';
+export { conv1d, conv3d, type ConvNdOptions } from './convolution';
+export * from './dropouts';
+export * from './folding';
+export * from './fractional-pooling';
+export { interpolate, type InterpolateOptions, type InterpolationMode } from './interpolation';
+export * from './max-pooling';
+export * from './normalization';
+export { pad, type PaddingMode, type PadOptions } from './padding';
+export type { PoolOptions } from './pool-window';
+export * from './shuffling';
+export { convTranspose1d, convTranspose2d, convTranspose3d, type ConvTransposeOptions } from './transposed-convolution';
+export * from './unpooling';
+export type { SizeLike } from './window';
+export { cosineSimilarity, pairwiseDistance } from './distance';
+export type { CosineSimilarityOptions, PairwiseDistanceOptions } from './distance';
+export * from './losses/functional';
+export { generateSquareSubsequentMask, scaledDotProductAttention, type AttentionOptions } from './attention';
+export { embedding, type EmbeddingFunctionOptions } from './embedding';
+export { embeddingBag, type BagMode, type EmbeddingBagFunctionOptions } from './embedding-bag';
+export { bilinear, linear } from './linear';
 export {
-  binaryCrossEntropyWithLogits,
-  crossEntropy,
-  mseLoss,
-  nllLoss,
-  type BCEWithLogitsOptions,
-  type CrossEntropyOptions,
-  type LossOptions,
-  type NLLLossOptions,
-  type Reduction,
-} from './losses/functional';
-
-/**
- * x Wᵀ + b over the last dim: x [..., in], weight [out, in], bias [out] to [..., out].
- * Throws ShapeError for sizes that do not fit.
- *
- *     linear(x, weight, bias);
- */
-export function linear(x: TensorBase, weight: TensorBase, bias: TensorBase | null = null): Tensor {
-  const [outputs, inputs] = weight.shape;
-  if (weight.rank !== 2 || x.shape.at(-1) !== inputs)
-    throw new ShapeError(
-      `linear: takes [..., in] and weight [out, in], got ${formatShape(x.shape)} and ${formatShape(weight.shape)}`,
-    );
-  if (bias && !shapesEqual(bias.shape, [outputs!]))
-    throw new ShapeError(`linear: bias is [${outputs}], one number for each output, got ${formatShape(bias.shape)}`);
-  return labelled('linear', () => {
-    const product = matmul(x, transpose(weight, 0, 1));
-    return bias ? add(product, bias) : product;
-  });
-}
-
-export interface BatchNormOptions {
-  /** [C], 1 where not given. */
-  weight?: TensorBase | null;
-  /** [C], 0 where not given. */
-  bias?: TensorBase | null;
-  /** Normalises by the batch's statistics and moves the running ones; otherwise by the running ones. */
-  training?: boolean;
-  /** Share of the batch in the running statistics; null averages over all batches so far. */
-  momentum?: number | null;
-  /** Added to the variance. */
-  eps?: number;
-  /** int32 scalar that counts the batches. */
-  numBatchesTracked?: Variable | null;
-}
-
-/**
- * Normalises each channel of x [N, C, ...] (Ioffe and Szegedy 2015). In training the running statistics, [C], are moved
- * towards the batch's, the variance as the unbiased one; that happens once, when the forward is computed.
- * Throws ShapeError for sizes that do not fit, ValueError if a channel has a single value in training, or if evaluation
- * has no running statistics.
- *
- *     const y = batchNorm(x, runningMean, runningVar, { training: true });
- */
-export function batchNorm(
-  x: TensorBase,
-  runningMean: Variable | null,
-  runningVar: Variable | null,
-  options: BatchNormOptions = {},
-): Tensor {
-  const { training = false, momentum = 0.1, eps = 1e-5, numBatchesTracked = null } = options;
-  const channels = x.shape[1];
-  if (channels === undefined) throw new ShapeError(`batchNorm: takes [N, C, ...], got ${formatShape(x.shape)}`);
-  checkNumber('batchNorm', 'eps', eps, { least: 0 });
-  if (momentum !== null) checkNumber('batchNorm', 'momentum', momentum, { least: 0, most: 1 });
-  const perChannel = { weight: options.weight, bias: options.bias, runningMean, runningVar };
-  for (const [name, value] of Object.entries(perChannel))
-    if (value && !shapesEqual(value.shape, [channels]))
-      throw new ShapeError(
-        `batchNorm: ${name} is [${channels}] for ${formatShape(x.shape)}, got ${formatShape(value.shape)}`,
-      );
-  return labelled('batchNorm', () => {
-    const statistics = training
-      ? trackedStatistics(x, { runningMean, runningVar, momentum, numBatchesTracked })
-      : runningStatistics(runningMean, runningVar);
-    const weight = options.weight ?? full([channels], 1, { dtype: statistics.dtype });
-    const bias = options.bias ?? full([channels], 0, { dtype: statistics.dtype });
-    return normalize(x, statistics, weight, bias, { eps });
-  });
-}
-
-function runningStatistics(runningMean: Variable | null, runningVar: Variable | null): Tensor {
-  if (runningMean === null || runningVar === null)
-    throw new ValueError('batchNorm: in evaluation runningMean and runningVar are needed');
-  return stack([runningMean, runningVar]);
-}
-
-interface Running {
-  readonly runningMean: Variable | null;
-  readonly runningVar: Variable | null;
-  readonly momentum: number | null;
-  readonly numBatchesTracked: Variable | null;
-}
-
-/** The batch's mean and biased variance; whoever computes them moves the running statistics too. */
-function trackedStatistics(x: TensorBase, running: Running): Tensor {
-  const count = x.size / x.shape[1]!;
-  if (count === 1)
-    throw new ValueError(`batchNorm: training needs more than one value per channel, got ${formatShape(x.shape)}`);
-  const statistics = batchNormStatistics(x);
-  const { runningMean, runningVar, numBatchesTracked } = running;
-  noGrad(() => {
-    let share: Operand = running.momentum ?? 1;
-    if (numBatchesTracked !== null) {
-      numBatchesTracked.assign(add(numBatchesTracked, 1), { with: statistics });
-      if (running.momentum === null) share = div(1, numBatchesTracked);
-    }
-    if (runningMean !== null) move(runningMean, select(statistics, 0, 0), share, statistics);
-    const unbiased = mul(select(statistics, 0, 1), count / (count - 1));
-    if (runningVar !== null) move(runningVar, unbiased, share, statistics);
-  });
-  return statistics;
-}
-
-function move(variable: Variable, value: Tensor, share: Operand, statistics: Tensor): void {
-  const moved = add(variable, mul(sub(value, variable), share));
-  variable.assign(cast(moved, variable.dtype), { with: statistics });
-}
+  multiHeadAttentionForward,
+  type MultiHeadAttentionMasks,
+  type MultiHeadAttentionOptions,
+  type MultiHeadAttentionWeights,
+} from './multi-head-attention';

@@ -1,12 +1,29 @@
 import { ShapeError, ValueError } from '../errors';
 import { noGrad } from '../graph/modes';
+import { clamp } from '../ops/activations';
+import { cast } from '../ops/cast';
 import { full } from '../ops/create';
+import { add, erf, mul, sub } from '../ops/elementwise';
 import { normal as drawNormal, uniform as drawUniform, type Generator } from '../ops/random';
 import type { DType } from '../tensor/dtype';
 import { formatShape, sizeOf, type Shape } from '../tensor/shape';
 import type { Tensor, Variable } from '../tensor/tensor';
+import { checkNumber } from './check';
+import { inverseErf } from './inverse-erf';
 
-export type Nonlinearity = 'linear' | 'conv2d' | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu' | 'selu';
+export { dirac, eye, orthogonal, sparse } from './init-matrices';
+
+export type Nonlinearity = (typeof LINEAR)[number] | 'sigmoid' | 'tanh' | 'relu' | 'leakyRelu' | 'selu';
+
+const LINEAR = [
+  'linear',
+  'conv1d',
+  'conv2d',
+  'conv3d',
+  'convTranspose1d',
+  'convTranspose2d',
+  'convTranspose3d',
+] as const;
 
 export interface RandomInitOptions {
   /** The default generator where not given. */
@@ -38,7 +55,12 @@ export function calculateFans(shape: Shape): { fanIn: number; fanOut: number } {
 export function calculateGain(nonlinearity: Nonlinearity, a = 0.01): number {
   switch (nonlinearity) {
     case 'linear':
+    case 'conv1d':
     case 'conv2d':
+    case 'conv3d':
+    case 'convTranspose1d':
+    case 'convTranspose2d':
+    case 'convTranspose3d':
     case 'sigmoid':
       return 1;
     case 'tanh':
@@ -51,7 +73,7 @@ export function calculateGain(nonlinearity: Nonlinearity, a = 0.01): number {
       return 3 / 4;
     default:
       throw new ValueError(
-        `calculateGain: nonlinearity is linear, conv2d, sigmoid, tanh, relu, leakyRelu or selu, got ${String(nonlinearity)}`,
+        `calculateGain: nonlinearity is ${LINEAR.join(', ')}, sigmoid, tanh, relu, leakyRelu or selu, got ${String(nonlinearity)}`,
       );
   }
 }
@@ -88,6 +110,29 @@ export function normal(
 ): Variable {
   const { mean = 0, std = 1, generator } = options;
   return set(variable, (shape, dtype) => drawNormal(shape, mean, std, { dtype, generator }));
+}
+
+/**
+ * Normally spread around `mean`, only between a and b: by the inverse of the distribution function, so that no draw is
+ * thrown away (https://pytorch.org/docs/1.13/nn.init.html). Throws ValueError unless a < b and std is above 0.
+ *
+ *     init.truncNormal(layer.weight, { std: 0.02 });
+ */
+export function truncNormal(
+  variable: Variable,
+  options: RandomInitOptions & { mean?: number; std?: number; a?: number; b?: number } = {},
+): Variable {
+  const { mean = 0, std = 1, a = -2, b = 2, generator } = options;
+  for (const [name, value] of Object.entries({ mean, a, b })) checkNumber('truncNormal', name, value);
+  checkNumber('truncNormal', 'std', std, { least: Number.MIN_VALUE });
+  if (a >= b) throw new ValueError(`truncNormal: a is below b, got ${a} and ${b}`);
+  // erf of the standardised result is even between erf of both limits. In float64, as erf is flat there.
+  const limit = (x: number): Tensor => erf(full([], (x - mean) / (std * Math.SQRT2), { dtype: 'float64' }));
+  return set(variable, (shape, dtype) => {
+    const share = drawUniform(shape, 0, 1, { dtype: 'float64', generator });
+    const even = add(limit(a), mul(share, sub(limit(b), limit(a))));
+    return cast(clamp(add(mul(inverseErf(even), std * Math.SQRT2), mean), { min: a, max: b }), dtype);
+  });
 }
 
 /** Uniform in ±gain √(6 / (fanIn + fanOut)) (Glorot and Bengio 2010). */

@@ -1,7 +1,16 @@
-import { ValueError } from '../errors';
+import { DTypeError, ValueError } from '../errors';
 import { noGrad } from '../graph/modes';
+import { cast } from '../ops/cast';
 import { detach } from '../ops/identity';
+import { isFloat, type DType } from '../tensor/dtype';
 import { Variable, type Tensor, type TensorBase } from '../tensor/tensor';
+import {
+  addForwardHook,
+  addForwardPreHook,
+  type ForwardHook,
+  type ForwardPreHook,
+  type RemovableHandle,
+} from './hooks';
 import { Parameter } from './parameter';
 import {
   loadState,
@@ -129,6 +138,52 @@ export abstract class Module {
     return this.#setRequiresGrad(true);
   }
 
+  /**
+   * Floating-point parameters and buffers become `dtype`, in place; gradients are forgotten. Do so before an optimizer
+   * gets the parameters, as its state has their dtype. Throws DTypeError unless it is float32 or float64.
+   *
+   *     const model = new Linear(3, 2).to('float64');
+   */
+  to(dtype: DType): this {
+    if (!isFloat(dtype)) throw new DTypeError(`to: dtype is float32 or float64, got ${String(dtype)}`);
+    noGrad(() => {
+      for (const [, variable] of unique(this.#variables(({ dtype: own }) => isFloat(own) && own !== dtype)))
+        variable.convert(cast(variable, dtype));
+    });
+    return this;
+  }
+
+  /** As `to('float64')`. */
+  double(): this {
+    return this.to('float64');
+  }
+
+  /** As `to('float32')`. */
+  float(): this {
+    return this.to('float32');
+  }
+
+  /**
+   * Calls `hook(module, inputs)` before every `forward`; an array that it returns (or a tensor, for one input) replaces
+   * the inputs. As in https://pytorch.org/docs/1.13/generated/torch.nn.Module.html.
+   *
+   *     const handle = layer.registerForwardPreHook((_layer, [x]) => [(x as Tensor).mul(2)]);
+   *     handle.remove();
+   */
+  registerForwardPreHook(hook: ForwardPreHook<this>): RemovableHandle {
+    return addForwardPreHook(this, hook);
+  }
+
+  /**
+   * Calls `hook(module, inputs, output)` after every `forward`; what it returns, if anything, replaces the output.
+   *
+   *     const seen: unknown[] = [];
+   *     layer.registerForwardHook((_layer, _inputs, output) => void seen.push(output));
+   */
+  registerForwardHook(hook: ForwardHook<this>): RemovableHandle {
+    return addForwardHook(this, hook);
+  }
+
   /** Calls `fn` on every module of the tree, children before parents. */
   apply(fn: (module: Module) => void): this {
     for (const module of childrenFirst(this, new Set())) fn(module);
@@ -150,9 +205,9 @@ export abstract class Module {
     return '';
   }
 
-  /** The fields that make the tree; Sequential and other containers name theirs otherwise. */
+  /** What makes the tree, by its names in state dicts: the fields; containers name theirs otherwise. */
   protected fields(): Iterable<[string, unknown]> {
-    return Object.entries(this);
+    return Object.entries(this).map(([field, value]) => [stateKey(field), value]);
   }
 
   /** Names and values for the walk below, which may not call a protected method of another class. */
@@ -203,7 +258,7 @@ function* childrenFirst(module: Module, seen: Set<Module>): IterableIterator<Mod
 
 /** Modules and variables of one module's fields; those in arrays by index. */
 function* members(module: Module): IterableIterator<[string, Module | Variable]> {
-  for (const [field, value] of Module.fieldsOf(module)) yield* flatten(stateKey(field), value);
+  for (const [field, value] of Module.fieldsOf(module)) yield* flatten(field, value);
 }
 
 function* flatten(name: string, value: unknown): IterableIterator<[string, Module | Variable]> {

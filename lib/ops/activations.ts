@@ -7,11 +7,12 @@ import {
   div,
   erf,
   expm1,
+  ge,
   gt,
+  le,
   lt,
   mul,
   neg,
-  relu,
   sigmoid,
   softplus,
   square,
@@ -91,18 +92,21 @@ export const silu = (x: Operand): Tensor => activation('silu', x, (v) => mul(v, 
 /** x · tanh(softplus(x)) (Misra 2019). */
 export const mish = (x: Operand): Tensor => activation('mish', x, (v) => mul(v, tanh(softplus(v))));
 /** min(max(x, 0), 6). */
-export const relu6 = (x: Operand): Tensor => activation('relu6', x, (v) => clamp(relu(v), { max: 6 }));
-/** x between two limits, -1 and 1 where not given. */
+export const relu6 = (x: Operand): Tensor => activation('relu6', x, (v) => hardtanh(v, { minValue: 0, maxValue: 6 }));
+/** x between two limits, -1 and 1 where not given; unlike that of clamp its gradient at both is 0, as in PyTorch. */
 export function hardtanh(x: Operand, options: { minValue?: number; maxValue?: number } = {}): Tensor {
   const { minValue = -1, maxValue = 1 } = options;
   if (!(minValue <= maxValue))
     throw new ValueError(`hardtanh: minValue is at most maxValue, got ${minValue} and ${maxValue}`);
-  return activation('hardtanh', x, (v) => clamp(v, { min: minValue, max: maxValue }));
+  return activation('hardtanh', x, (v) => where(le(v, minValue), minValue, where(ge(v, maxValue), maxValue, v)));
 }
 /** relu6(x + 3) / 6. */
 export const hardsigmoid = (x: Operand): Tensor => activation('hardsigmoid', x, (v) => div(relu6(add(v, 3)), 6));
-/** x · hardsigmoid(x). */
-export const hardswish = (x: Operand): Tensor => activation('hardswish', x, (v) => mul(v, hardsigmoid(v)));
+/** x (x + 3) / 6 from -3 to 3, x above, 0 below (Howard et al. 2019). */
+export const hardswish = (x: Operand): Tensor =>
+  activation('hardswish', x, (v) =>
+    where(lt(v, -3), 0, where(lt(v, 3), div(mul(where(lt(v, 3), v, 0), add(v, 3)), 6), v)),
+  );
 /** x / (1 + |x|). */
 export const softsign = (x: Operand): Tensor => activation('softsign', x, (v) => div(v, add(abs(v), 1)));
 /** log sigmoid(x), without overflow. */

@@ -1,8 +1,8 @@
-import { ValueError } from '../errors';
-import { add, div, maximum, mul, neg, sqrt, square, sub } from '../ops/elementwise';
+import { add, div, maximum, mul, sqrt, square, sub } from '../ops/elementwise';
 import type { Tensor } from '../tensor/tensor';
+import { descentGradient, downhill, shrink } from './formulas';
 import { Optimizer, type CommonOptions, type Parameters, type Update } from './optimizer';
-import { checkBoolean, checkNumber } from './options';
+import { checkBetas, checkBoolean, checkCommon, checkNumber } from './options';
 
 export interface AdamOptions extends CommonOptions {
   /** How much of the running means of the gradient and of its square is kept at each step. */
@@ -38,10 +38,7 @@ export class Adam extends Optimizer<AdamOptions> {
   }
 
   protected update({ parameter, gradient, state, options }: Update<AdamOptions>): Tensor {
-    const { weightDecay, maximize } = options;
-    const uphill = maximize ? neg(gradient) : gradient;
-    const decayed = weightDecay === 0 ? uphill : add(uphill, mul(parameter, weightDecay));
-    return adam(parameter, decayed, state, options);
+    return adam(parameter, descentGradient(parameter, gradient, options), state, options);
   }
 
   protected check(options: AdamOptions): void {
@@ -62,8 +59,7 @@ export class AdamW extends Optimizer<AdamOptions> {
 
   protected update({ parameter, gradient, state, options }: Update<AdamOptions>): Tensor {
     const { lr, weightDecay, maximize } = options;
-    const decayed = weightDecay === 0 ? parameter : mul(parameter, 1 - lr * weightDecay);
-    return adam(decayed, maximize ? neg(gradient) : gradient, state, options);
+    return adam(shrink(parameter, lr * weightDecay), downhill(gradient, maximize), state, options);
   }
 
   protected check(options: AdamOptions): void {
@@ -82,13 +78,8 @@ function adam(parameter: Tensor, gradient: Tensor, state: Update<AdamOptions>['s
 }
 
 function checkAdam(name: string, options: AdamOptions): void {
-  checkNumber(name, 'lr', options.lr, 0);
-  if (!Array.isArray(options.betas) || options.betas.length !== 2)
-    throw new ValueError(`${name}: betas are two numbers, got ${String(options.betas)}`);
-  checkNumber(name, 'betas[0]', options.betas[0], 0, 1);
-  checkNumber(name, 'betas[1]', options.betas[1], 0, 1);
+  checkCommon(name, options);
+  checkBetas(name, options.betas, 2);
   checkNumber(name, 'eps', options.eps, 0);
-  checkNumber(name, 'weightDecay', options.weightDecay, 0);
   checkBoolean(name, 'amsgrad', options.amsgrad);
-  checkBoolean(name, 'maximize', options.maximize);
 }

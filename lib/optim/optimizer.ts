@@ -2,6 +2,7 @@ import { ValueError } from '../errors';
 import type { Completion } from '../graph/completion';
 import { evaluateSync, recordTogether, submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
+import type { Shape } from '../tensor/shape';
 import { Variable, withoutCapturing, type Tensor } from '../tensor/tensor';
 import { checkNames, withDefaults } from './options';
 import { ParameterState } from './state';
@@ -18,8 +19,8 @@ export interface CommonOptions {
 /** Parameters that share options; what a scheduler changes. */
 export type ParameterGroup<Options> = Options & {
   params: Variable[];
-  /** The learning rate that schedules start from. */
-  initialLr: number;
+  /** The learning rate that schedules start from: set by the first of them. */
+  initialLr?: number;
 };
 
 /** Parameters, or groups of them with options of their own. */
@@ -68,6 +69,16 @@ export abstract class Optimizer<Options extends CommonOptions> {
   /** Throws ValueError for an option outside what is possible. */
   protected abstract check(options: Options): void;
 
+  /** Throws ShapeError, DTypeError or ValueError for a parameter that the rule does not move. */
+  protected accept(_parameter: Variable, _options: Options): void {
+    // Most rules move any parameter.
+  }
+
+  /** The shape of a state that is loaded, or 'number': the parameter's, where the rule keeps no others. */
+  protected stateShape(_name: string, parameter: Variable): Shape | 'number' {
+    return parameter.shape;
+  }
+
   /** Adds parameters with options of their own; what is not given is as for the optimizer. */
   addParamGroup(group: Partial<Options> & { params: Iterable<Variable> }): void {
     if (typeof group !== 'object' || group === null || typeof group.params?.[Symbol.iterator] !== 'function')
@@ -84,7 +95,8 @@ export abstract class Optimizer<Options extends CommonOptions> {
     checkNames(this.name, given, { ...this.#defaults, initialLr: 0 });
     const options = withDefaults(given as unknown as Partial<Options>, this.#defaults);
     this.check(options);
-    this.paramGroups.push({ initialLr: options.lr, ...options, params });
+    for (const parameter of params) this.accept(parameter, options);
+    this.paramGroups.push({ ...options, params });
   }
 
   /** Forgets the gradients of all parameters. */
@@ -124,7 +136,16 @@ export abstract class Optimizer<Options extends CommonOptions> {
 
   /** Continues from a state dict of the same kind of optimizer. Throws ValueError, changing nothing, if it does not fit. */
   loadStateDict(dict: OptimizerStateDict): void {
-    noGrad(() => restore(this.name, dict, this.paramGroups, this.#states, (options) => this.check(options)));
+    noGrad(() =>
+      restore(
+        this.name,
+        dict,
+        this.paramGroups,
+        this.#states,
+        (options) => this.check(options),
+        (name, parameter) => this.stateShape(name, parameter),
+      ),
+    );
   }
 
   /** Records the rule for every parameter; from here on Variables point at the new versions. */
@@ -139,7 +160,7 @@ export abstract class Optimizer<Options extends CommonOptions> {
           const gradient = variable.grad;
           if (gradient === null) continue;
           const state = this.#stateOf(variable);
-          state.step++;
+          state.begin();
           stepped.push(state);
           variable.replace(this.update({ parameter: variable.current, gradient, state, options }));
           roots.push(variable.current, ...state.tensors());

@@ -2,7 +2,7 @@ import { ValueError } from '../errors';
 import { detach } from '../ops/identity';
 import { stateKey } from '../nn/state-dict';
 import { cast } from '../ops/cast';
-import { formatShape, shapesEqual } from '../tensor/shape';
+import { formatShape, shapesEqual, type Shape } from '../tensor/shape';
 import { TensorBase, Variable, type Tensor } from '../tensor/tensor';
 import { ParameterState } from './state';
 
@@ -14,13 +14,16 @@ export interface OptimizerStateDict {
 
 type Group = { params: Variable[] };
 type States = Map<Variable, ParameterState>;
+/** The shape of a state tensor by its field's name, or that it is a number. */
+export type StateShape = (name: string, parameter: Variable) => Shape | 'number';
 
 export function snapshot(groups: readonly Group[], states: States): OptimizerStateDict {
   const parameters = groups.flatMap((group) => group.params);
   const numbers = new Map(parameters.map((parameter, index) => [parameter, index]));
   const state: { [parameter: string]: { [name: string]: Tensor | number } } = {};
-  for (const [parameter, { step, variables }] of states) {
+  for (const [parameter, { step, numbers: own, variables }] of states) {
     const entry: { [name: string]: Tensor | number } = { step };
+    for (const [name, value] of Object.entries(own)) entry[stateKey(name)] = value;
     for (const [name, variable] of variables) entry[stateKey(name)] = detach(variable);
     state[numbers.get(parameter)!] = entry;
   }
@@ -38,6 +41,7 @@ export function restore<G extends Group>(
   groups: readonly G[],
   states: States,
   check: (options: G) => void,
+  stateShape: StateShape,
 ): void {
   const refuse = (reason: string): never => {
     throw new ValueError(`loadStateDict: ${owner} has not been changed; ${reason}`);
@@ -52,6 +56,7 @@ export function restore<G extends Group>(
     if (!Array.isArray(saved.params) || saved.params.length !== group.params.length)
       refuse(`group ${index} has ${saved.params?.length} parameters, expected ${group.params.length}`);
     const names = Object.keys(group).filter((name) => name !== 'params' && Object.hasOwn(saved, stateKey(name)));
+    if (Number.isFinite(saved.initial_lr)) names.push('initialLr');
     const merged = { ...group, ...Object.fromEntries(names.map((name) => [name, saved[stateKey(name)]])) };
     check(merged);
     return merged;
@@ -66,7 +71,7 @@ export function restore<G extends Group>(
   for (const [number, entry] of Object.entries(dict.state)) {
     const parameter = parameters.get(number);
     if (parameter === undefined) problems.push(`state ${number} belongs to no parameter`);
-    else loaded.set(parameter, stateOf(parameter, number, entry, problems));
+    else loaded.set(parameter, stateOf(parameter, number, entry, problems, stateShape));
   }
   if (problems.length > 0) refuse(problems.join('; '));
 
@@ -80,18 +85,24 @@ function stateOf(
   number: string,
   entry: { readonly [name: string]: Tensor | number },
   problems: string[],
+  stateShape: StateShape,
 ): ParameterState {
   const state = new ParameterState(parameter);
   for (const [key, value] of Object.entries(entry)) {
-    if (key === 'step') {
-      if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) state.step = value;
-      else problems.push(`state ${number}: step is an integer of at least 0, got ${String(value)}`);
+    const name = fieldName(key);
+    const expected = key === 'step' ? 'number' : stateShape(name, parameter);
+    if (expected === 'number') {
+      const given = numberOf(value);
+      if (key !== 'step' && Number.isFinite(given)) state.writeNumber(name, given);
+      else if (key === 'step' && Number.isSafeInteger(given) && given >= 0) state.step = given;
+      else
+        problems.push(
+          `state ${number}: ${key} is ${key === 'step' ? 'an integer of at least 0' : 'a finite number'}, got ${String(value)}`,
+        );
     } else if (!(value instanceof TensorBase)) problems.push(`state ${number}: ${key} is not a tensor`);
-    else if (!shapesEqual(value.shape, parameter.shape))
-      problems.push(
-        `state ${number}: ${key} has shape ${formatShape(value.shape)}, expected ${formatShape(parameter.shape)}`,
-      );
-    else state.variables.set(fieldName(key), new Variable(cast(value, parameter.dtype)));
+    else if (!shapesEqual(value.shape, expected))
+      problems.push(`state ${number}: ${key} has shape ${formatShape(value.shape)}, expected ${formatShape(expected)}`);
+    else state.variables.set(name, new Variable(cast(value, parameter.dtype)));
   }
   return state;
 }
@@ -99,4 +110,10 @@ function stateOf(
 /** The field whose `stateKey` is the key. */
 function fieldName(key: string): string {
   return key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** PyTorch saves numbers as tensors of one element. */
+function numberOf(value: Tensor | number): number {
+  if (typeof value === 'number') return value;
+  return value instanceof TensorBase && value.size === 1 ? value.itemSync() : NaN;
 }

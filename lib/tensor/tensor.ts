@@ -220,6 +220,15 @@ export class Variable extends TensorBase {
     this.#advance(version, false);
   }
 
+  /** Points this Variable at the same numbers in another dtype, which is its own from now on; its gradient is forgotten. */
+  convert(value: TensorBase): void {
+    (this as { dtype: DType }).dtype = value.dtype;
+    this.grad = null;
+    this.assign(value);
+    // What came before has the other dtype: nothing to go back to.
+    this.#earlier = [];
+  }
+
   /** The program that computes `version` succeeded. */
   commit(version: Tensor): void {
     this.#earlier = this.#earlier.filter((earlier) => earlier.serial > version.serial);

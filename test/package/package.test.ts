@@ -127,7 +127,8 @@ describe('without a prebuilt addon', () => {
       import { createRequire } from 'node:module';
       const require = createRequire(import.meta.url);
       const differences = [];
-      for (const entry of ['saddlepoint', 'saddlepoint/nn', 'saddlepoint/optim', 'saddlepoint/data', 'saddlepoint/io']) {
+      const parts = ['nn', 'models', 'optim', 'data', 'io'].map((part) => 'saddlepoint/' + part);
+      for (const entry of ['saddlepoint', ...parts]) {
         const imported = await import(entry);
         const required = require(entry);
         if (Object.keys(required).length === 0) differences.push(entry);

@@ -1,9 +1,9 @@
-import { ShapeError } from '../../errors';
+import { ShapeError, ValueError } from '../../errors';
 import { full, zeros } from '../../ops/create';
-import { checkInteger, formatShape } from '../../tensor/shape';
+import { checkInteger, checkShape, formatShape, type Shape } from '../../tensor/shape';
 import { Variable, type Tensor, type TensorBase } from '../../tensor/tensor';
 import { checkNumber } from '../check';
-import { batchNorm } from '../functional';
+import { batchNorm, groupNorm, layerNorm, localResponseNorm, rmsNorm } from '../functional';
 import * as init from '../init';
 import { Module } from '../module';
 import { Parameter } from '../parameter';
@@ -100,4 +100,192 @@ export class BatchNorm1d extends BatchNorm {
  */
 export class BatchNorm2d extends BatchNorm {
   protected readonly ranks = [4];
+}
+
+/**
+ * Normalises each channel of volumes [N, C, D, H, W] over batch and voxels, then scales and shifts it.
+ *
+ *     const layer = new BatchNorm3d(16);
+ */
+export class BatchNorm3d extends BatchNorm {
+  protected readonly ranks = [5];
+}
+
+export interface LayerNormLayerOptions {
+  /** Added to the variance. */
+  eps?: number;
+  /** Whether there are a weight and a bias. */
+  elementwiseAffine?: boolean;
+}
+
+function shapeOf(name: string, normalizedShape: number | Shape): Shape {
+  const shape = typeof normalizedShape === 'number' ? [normalizedShape] : [...normalizedShape];
+  checkShape(name, shape);
+  if (shape.length === 0) throw new ValueError(`${name}: normalizedShape has at least one dim, got []`);
+  return shape;
+}
+
+/**
+ * Normalises the last dims, then scales and shifts each element of them (Ba et al. 2016): `layerNorm` with a weight and a
+ * bias of normalizedShape. Throws ShapeError, ValueError for a shape or eps that is not possible.
+ *
+ *     const layer = new LayerNorm(64); // x [..., 64]
+ */
+export class LayerNorm extends Module {
+  readonly normalizedShape: Shape;
+  readonly eps: number;
+  readonly weight: Parameter | null;
+  readonly bias: Parameter | null;
+
+  constructor(normalizedShape: number | Shape, options: LayerNormLayerOptions = {}) {
+    super();
+    const { eps = 1e-5, elementwiseAffine = true } = options;
+    checkNumber('LayerNorm', 'eps', eps, { least: 0 });
+    this.normalizedShape = shapeOf('LayerNorm', normalizedShape);
+    this.eps = eps;
+    this.weight = elementwiseAffine ? new Parameter(full(this.normalizedShape, 1)) : null;
+    this.bias = elementwiseAffine ? new Parameter(zeros(this.normalizedShape)) : null;
+  }
+
+  /** Weight 1 and bias 0. */
+  resetParameters(): void {
+    if (this.weight !== null) init.ones(this.weight);
+    if (this.bias !== null) init.zeros(this.bias);
+  }
+
+  forward(x: TensorBase): Tensor {
+    const { weight, bias, eps } = this;
+    return layerNorm(x, this.normalizedShape, { weight, bias, eps });
+  }
+
+  protected override describe(): string {
+    return `${formatShape(this.normalizedShape)}, eps=${this.eps}, elementwiseAffine=${this.weight !== null}`;
+  }
+}
+
+export interface RMSNormLayerOptions {
+  /** Added to the mean square; the machine epsilon of x's dtype where null. */
+  eps?: number | null;
+  /** Whether there is a weight. */
+  elementwiseAffine?: boolean;
+}
+
+/**
+ * Divides the last dims by their root mean square, then scales each element of them (Zhang and Sennrich 2019).
+ * Throws ShapeError, ValueError for a shape or eps that is not possible.
+ *
+ *     const layer = new RMSNorm(64, { eps: 1e-6 });
+ */
+export class RMSNorm extends Module {
+  readonly normalizedShape: Shape;
+  readonly eps: number | null;
+  readonly weight: Parameter | null;
+
+  constructor(normalizedShape: number | Shape, options: RMSNormLayerOptions = {}) {
+    super();
+    const { eps = null, elementwiseAffine = true } = options;
+    if (eps !== null) checkNumber('RMSNorm', 'eps', eps, { least: 0 });
+    this.normalizedShape = shapeOf('RMSNorm', normalizedShape);
+    this.eps = eps;
+    this.weight = elementwiseAffine ? new Parameter(full(this.normalizedShape, 1)) : null;
+  }
+
+  /** Weight 1. */
+  resetParameters(): void {
+    if (this.weight !== null) init.ones(this.weight);
+  }
+
+  forward(x: TensorBase): Tensor {
+    return rmsNorm(x, this.normalizedShape, { weight: this.weight, eps: this.eps });
+  }
+
+  protected override describe(): string {
+    return `${formatShape(this.normalizedShape)}, eps=${this.eps}, elementwiseAffine=${this.weight !== null}`;
+  }
+}
+
+export interface GroupNormLayerOptions {
+  /** Added to the variance. */
+  eps?: number;
+  /** Whether there are a weight and a bias. */
+  affine?: boolean;
+}
+
+/**
+ * Normalises groups of numChannels / numGroups channels of each sample, then scales and shifts each channel (Wu and He
+ * 2018). Throws ValueError unless numGroups divides numChannels.
+ *
+ *     const layer = new GroupNorm(4, 16); // x [N, 16, ...]
+ */
+export class GroupNorm extends Module {
+  readonly eps: number;
+  readonly weight: Parameter | null;
+  readonly bias: Parameter | null;
+
+  constructor(
+    readonly numGroups: number,
+    readonly numChannels: number,
+    options: GroupNormLayerOptions = {},
+  ) {
+    super();
+    const { eps = 1e-5, affine = true } = options;
+    checkInteger('GroupNorm', 'numGroups', numGroups, 1);
+    checkInteger('GroupNorm', 'numChannels', numChannels, 1);
+    checkNumber('GroupNorm', 'eps', eps, { least: 0 });
+    if (numChannels % numGroups !== 0)
+      throw new ValueError(`GroupNorm: numGroups divides numChannels, got ${numGroups} and ${numChannels}`);
+    this.eps = eps;
+    this.weight = affine ? new Parameter(full([numChannels], 1)) : null;
+    this.bias = affine ? new Parameter(zeros([numChannels])) : null;
+  }
+
+  /** Weight 1 and bias 0. */
+  resetParameters(): void {
+    if (this.weight !== null) init.ones(this.weight);
+    if (this.bias !== null) init.zeros(this.bias);
+  }
+
+  forward(x: TensorBase): Tensor {
+    if (x.shape[1] !== this.numChannels)
+      throw new ShapeError(`GroupNorm: takes [N, ${this.numChannels}, ...], got ${formatShape(x.shape)}`);
+    const { weight, bias, eps } = this;
+    return groupNorm(x, this.numGroups, { weight, bias, eps });
+  }
+
+  protected override describe(): string {
+    return `${this.numGroups}, ${this.numChannels}, eps=${this.eps}, affine=${this.weight !== null}`;
+  }
+}
+
+/**
+ * `localResponseNorm` over `size` neighbouring channels (Krizhevsky et al. 2012). Throws ValueError for a size below 1.
+ *
+ *     const layer = new LocalResponseNorm(5);
+ */
+export class LocalResponseNorm extends Module {
+  readonly alpha: number;
+  readonly beta: number;
+  readonly k: number;
+
+  constructor(
+    readonly size: number,
+    options: { alpha?: number; beta?: number; k?: number } = {},
+  ) {
+    super();
+    const { alpha = 1e-4, beta = 0.75, k = 1 } = options;
+    checkInteger('LocalResponseNorm', 'size', size, 1);
+    for (const [name, value] of Object.entries({ alpha, beta, k })) checkNumber('LocalResponseNorm', name, value);
+    this.alpha = alpha;
+    this.beta = beta;
+    this.k = k;
+  }
+
+  forward(x: TensorBase): Tensor {
+    const { alpha, beta, k } = this;
+    return localResponseNorm(x, this.size, { alpha, beta, k });
+  }
+
+  protected override describe(): string {
+    return `${this.size}, alpha=${this.alpha}, beta=${this.beta}, k=${this.k}`;
+  }
 }

@@ -1,0 +1,54 @@
+import { ValueError } from '../errors';
+import { maxPool2d, relu } from '../nn/functional';
+import { Conv2d } from '../nn/layers/conv';
+import { Linear } from '../nn/layers/linear';
+import { Module } from '../nn/module';
+import { flatten } from '../ops/shape';
+import type { Tensor, TensorBase } from '../tensor/tensor';
+
+export interface LeNetOptions {
+  /** [channels, height, width]: [1, 28, 28] where not given. */
+  imageShape?: readonly [channels: number, height: number, width: number];
+  /** 10 where not given. */
+  numClasses?: number;
+}
+
+/**
+ * LeNet-5 (LeCun et al. 1998) as it is written today: ReLU, maximum pooling, logits [N, numClasses]. The first convolution
+ * pads its images by 2, as 28 x 28 digits were once put into 32 x 32. Throws ValueError for images below 12 x 12 (8 x 8
+ * digits are taken without the second pooling).
+ *
+ *     const model = new LeNet({ imageShape: [1, 28, 28] });
+ *     model.forward(images); // [N, 1, 28, 28] to [N, 10]
+ */
+export class LeNet extends Module {
+  readonly conv1: Conv2d;
+  readonly conv2: Conv2d;
+  readonly fc1: Linear;
+  readonly fc2: Linear;
+  readonly fc3: Linear;
+  readonly #isSmall: boolean;
+
+  constructor({ imageShape = [1, 28, 28], numClasses = 10 }: LeNetOptions = {}) {
+    super();
+    const [channels, height, width] = imageShape;
+    if (!(Math.min(height, width) >= 8))
+      throw new ValueError(`LeNet: images are at least 8 x 8, got ${height} x ${width}`);
+    this.#isSmall = Math.min(height, width) < 12;
+    const size = this.#isSmall
+      ? (length: number): number => Math.floor(length / 2)
+      : (length: number): number => Math.floor((Math.floor(length / 2) - 4) / 2);
+    this.conv1 = new Conv2d(channels, 6, 5, { padding: 2 });
+    this.conv2 = new Conv2d(6, 16, 5, { padding: this.#isSmall ? 2 : 0 });
+    this.fc1 = new Linear(16 * size(height) * size(width), 120);
+    this.fc2 = new Linear(120, 84);
+    this.fc3 = new Linear(84, numClasses);
+  }
+
+  forward(x: TensorBase): Tensor {
+    const first = maxPool2d(relu(this.conv1.forward(x)), 2);
+    const second = relu(this.conv2.forward(first));
+    const features = flatten(this.#isSmall ? second : maxPool2d(second, 2), { startDim: 1 });
+    return this.fc3.forward(relu(this.fc2.forward(relu(this.fc1.forward(features)))));
+  }
+}

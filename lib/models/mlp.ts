@@ -1,0 +1,33 @@
+import { ValueError } from '../errors';
+import { ReLU } from '../nn/layers/activation';
+import { Sequential } from '../nn/layers/containers';
+import { Dropout } from '../nn/layers/dropout';
+import { Linear } from '../nn/layers/linear';
+import type { Layer } from '../nn/module';
+
+export interface MLPOptions {
+  /** The function between linear layers: ReLU where not given. */
+  activation?: () => Layer;
+  /** Dropped behind each of them: 0, where not given, adds no layer. */
+  dropout?: number;
+}
+
+/**
+ * A multi-layer perceptron: linear layers of the given widths, [N, widths[0]] to [N, widths.at(-1)], with an activation
+ * between them. Throws ValueError for fewer than two widths.
+ *
+ *     const model = mlp([64, 128, 10], { dropout: 0.2 });
+ */
+export function mlp(widths: readonly number[], options: MLPOptions = {}): Sequential {
+  const { activation = () => new ReLU(), dropout = 0 } = options;
+  if (!Array.isArray(widths) || widths.length < 2)
+    throw new ValueError(`mlp: widths are at least the input's and the output's, got ${String(widths)}`);
+  const model = new Sequential();
+  for (let i = 1; i < widths.length; i++) {
+    model.append(new Linear(widths[i - 1] as number, widths[i] as number));
+    if (i === widths.length - 1) break;
+    model.append(activation());
+    if (dropout > 0) model.append(new Dropout({ p: dropout }));
+  }
+  return model;
+}

@@ -1,0 +1,89 @@
+import { DTypeError, ShapeError, ValueError } from '../../errors';
+import { cast } from '../../ops/cast';
+import { full } from '../../ops/create';
+import { eq, where } from '../../ops/elementwise';
+import { gather } from '../../ops/indexing';
+import { reshape } from '../../ops/shape';
+import { formatShape, shapesEqual } from '../../tensor/shape';
+import type { Tensor, TensorBase } from '../../tensor/tensor';
+import { checkFloat, checkTensor } from './reduction';
+
+/** Class indices, checked. */
+export interface Labels {
+  /** Index for each sample, of the target's shape; 0 where ignored. */
+  readonly index: Tensor;
+  readonly ignored: Tensor;
+  /** What each sample counts: 0 where ignored. */
+  readonly weights: Tensor;
+  /** Where the classes are in the input. */
+  readonly dim: number;
+}
+
+/** Where the classes are: [C], or [N, C, ...]. */
+export function classDim(name: string, input: TensorBase): { dim: number; classes: number } {
+  const dim = input.rank === 1 ? 0 : 1;
+  const classes = input.shape[dim];
+  if (classes === undefined || classes === 0)
+    throw new ShapeError(`${name}: the input is [N, classes, ...] or [classes], got ${formatShape(input.shape)}`);
+  return { dim, classes };
+}
+
+export function checkWeight(name: string, weight: TensorBase | null | undefined, classes: number): void {
+  if (!weight) return;
+  checkTensor(name, 'weight', weight);
+  if (!shapesEqual(weight.shape, [classes]))
+    throw new ShapeError(`${name}: weight is [${classes}], one for each class, got ${formatShape(weight.shape)}`);
+}
+
+/** Throws unless it is a tensor of integers. */
+export function checkIndices(name: string, argument: string, value: unknown): asserts value is TensorBase {
+  checkTensor(name, argument, value);
+  if (value.dtype !== 'int32' && value.dtype !== 'int64')
+    throw new DTypeError(`${name}: ${argument} is int32 or int64, got ${value.dtype}`);
+}
+
+export function checkIgnoreIndex(name: string, ignoreIndex: unknown): void {
+  if (!Number.isInteger(ignoreIndex))
+    throw new ValueError(`${name}: ignoreIndex is an integer, got ${String(ignoreIndex)}`);
+}
+
+export interface LabelOptions {
+  weight?: TensorBase | null;
+  /** null: every label is a class. */
+  ignoreIndex?: number | null;
+}
+
+/** The labels of a target, which has the input's shape without its classes. */
+export function labelsOf(name: string, input: TensorBase, target: TensorBase, options: LabelOptions): Labels {
+  const { weight, ignoreIndex = -100 } = options;
+  checkFloat(name, { input });
+  checkIndices(name, 'target', target);
+  const { dim, classes } = classDim(name, input);
+  if (ignoreIndex !== null) checkIgnoreIndex(name, ignoreIndex);
+  const expected = input.shape.filter((_, d) => d !== dim);
+  if (!shapesEqual(target.shape, expected))
+    throw new ShapeError(
+      `${name}: class indices for an input ${formatShape(input.shape)} are ${formatShape(expected)}, got ${formatShape(target.shape)}`,
+    );
+  checkWeight(name, weight, classes);
+  const given = cast(target, 'int32');
+  const ignored = ignoreIndex === null ? full(expected, false) : eq(given, ignoreIndex);
+  const index = where(ignored, 0, given);
+  const count = weight ? reshape(gather(weight, 0, reshape(index, [-1])), expected) : 1;
+  return { index, ignored, weights: cast(where(ignored, 0, count), input.dtype), dim };
+}
+
+/** The index with a dim of size 1 where the input has its classes. */
+export function asColumn({ index, dim }: Labels): Tensor {
+  return reshape(index, index.shape.toSpliced(dim, 0, 1));
+}
+
+/** The element of x that each label names. */
+export function chosenOf(x: TensorBase, labels: Labels): Tensor {
+  return reshape(gather(x, labels.dim, asColumn(labels)), labels.index.shape);
+}
+
+/** A number for each class, as it broadcasts to the input. */
+export function alongClasses(values: TensorBase, input: TensorBase, dim: number): Tensor {
+  return reshape(values, [values.size, ...new Array<number>(input.rank - 1 - dim).fill(1)]);
+}

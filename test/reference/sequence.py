@@ -1,0 +1,428 @@
+"""Records recurrent, attention, transformer, embedding and bilinear layers of torch.nn 1.13 in float64: state-dict keys,
+outputs, gradients of inputs and parameters, and products with the Hessian; and what small networks with torchvision's names give.
+
+    python3 test/reference/sequence.py    # writes sequence.json.gz beside this file
+
+A case names the class, its arguments and options as saddlepoint takes them, its state, its inputs, its outputs, a cotangent
+of each output, and the gradients of <cotangents, outputs>; then, with entry i of the j-th direction sin(0.9 i + j), what
+<directions, gradients> has as gradients: of inputs in full, of each parameter the sum and the sum of squares.
+"""
+import gzip
+import json
+import math
+import os
+
+import torch
+from torch import nn
+
+torch.manual_seed(1719)
+torch.set_default_dtype(torch.float64)
+DTYPES = {torch.float64: "float64", torch.int64: "int64", torch.int32: "int32", torch.bool: "bool"}
+cases = []
+
+
+def short(x):
+    """A copy whose numbers take few digits."""
+    return (x.detach() * 64).round() / 64 if x.is_floating_point() else x
+
+
+def rand(*shape):
+    return short(torch.randn(*shape)).requires_grad_()
+
+
+def flat(x):
+    if isinstance(x, torch.Tensor):
+        return [x]
+    if isinstance(x, (list, tuple)):
+        return [t for item in x for t in flat(item)]
+    if isinstance(x, dict):
+        return [t for item in x.values() for t in flat(item)]
+    return []
+
+
+def encode(x):
+    if isinstance(x, torch.Tensor):
+        data = [v if math.isfinite(v) else str(v) for v in x.detach().reshape(-1).tolist()]
+        return {"shape": list(x.shape), "dtype": DTYPES[x.dtype], "data": data}
+    if isinstance(x, (list, tuple)):
+        return [encode(item) for item in x]
+    if isinstance(x, dict):
+        return {key: encode(value) for key, value in x.items()}
+    return x
+
+
+def second(grads, wanted, inputs, names):
+    directions = [torch.sin(0.9 * torch.arange(x.numel()) + j).reshape(x.shape) for j, x in enumerate(wanted)]
+    total = sum((u * g).sum() for u, g in zip(directions, grads) if g is not None)
+    if not total.requires_grad:
+        return None
+    try:
+        found = torch.autograd.grad(total, wanted, allow_unused=True)
+    except RuntimeError:  # PyTorch has no rule for it.
+        return None
+    full = [g if g is not None else torch.zeros_like(x) for g, x in zip(found, wanted)]
+    sums = {k: [g.sum().item(), (g**2).sum().item()] for k, g in zip(names, full[inputs:])}
+    return {"inputs": encode(full[:inputs]), "parameters": sums}
+
+
+def record(name, args, options, layer, inputs, call=None, key=None):
+    """`inputs` are as saddlepoint's forward takes them, `call` passes them to PyTorch's."""
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.copy_(short(parameter * 1.5))
+    state = {k: v.detach().clone() for k, v in layer.state_dict().items()}
+    outputs = flat((call or layer)(*inputs))
+    cotangents = [short(torch.randn_like(y)) for y in outputs]
+    total = sum((y * v).sum() for y, v in zip(outputs, cotangents))
+    leaves = [x for x in flat(inputs) if x.requires_grad]
+    wanted = leaves + list(layer.parameters())
+    grads = torch.autograd.grad(total, wanted, allow_unused=True, create_graph=True)
+    hessian = second(grads, wanted, len(leaves), [k for k, _ in layer.named_parameters()])
+    zero = [g if g is not None else torch.zeros_like(x) for g, x in zip(grads, wanted)]
+    cases.append(
+        {
+            "title": key or name,
+            "name": name,
+            "args": args,
+            "options": options,
+            "state": encode(state),
+            "inputs": encode(inputs),
+            "outputs": encode(outputs),
+            "cotangents": encode(cotangents),
+            "inputGrads": encode(zero[: len(leaves)]),
+            "parameterGrads": {k: encode(g) for (k, _), g in zip(layer.named_parameters(), zero[len(leaves) :])},
+            "second": hessian,
+            "stateAfter": encode(dict(layer.state_dict())) if "maxNorm" in options else None,
+        }
+    )
+
+
+SNAKE = {"numLayers": "num_layers", "batchFirst": "batch_first", "projSize": "proj_size", "addBiasKv": "add_bias_kv",
+         "addZeroAttn": "add_zero_attn", "dimFeedforward": "dim_feedforward", "normFirst": "norm_first",
+         "layerNormEps": "layer_norm_eps", "paddingIdx": "padding_idx", "maxNorm": "max_norm", "normType": "norm_type",
+         "scaleGradByFreq": "scale_grad_by_freq", "includeLastOffset": "include_last_offset", "dModel": "d_model",
+         "numEncoderLayers": "num_encoder_layers", "numDecoderLayers": "num_decoder_layers"}
+
+
+def make(name, args, options):
+    return getattr(nn, name)(*args, **{SNAKE.get(k, k): v for k, v in options.items()})
+
+
+# ---- recurrent layers
+
+for name in ["RNN", "LSTM", "GRU"]:
+    is_lstm = name == "LSTM"
+    for options, unbatched, has_state in [
+        ({}, False, False),
+        ({"numLayers": 2, "bidirectional": True, "batchFirst": True}, False, True),
+        ({"numLayers": 3, "bias": False}, False, True),
+        ({"bidirectional": True}, True, True),
+        ({"projSize": 2, "numLayers": 2, "bidirectional": True}, False, True),
+        ({"nonlinearity": "relu", "numLayers": 2}, False, True),
+    ]:
+        if ("projSize" in options and not is_lstm) or ("nonlinearity" in options and name != "RNN"):
+            continue
+        layer = make(name, [3, 4], options)
+        time, batch = 5, 2
+        x = rand(time, 3) if unbatched else rand(batch, time, 3) if options.get("batchFirst") else rand(time, batch, 3)
+        count = options.get("numLayers", 1) * (2 if options.get("bidirectional") else 1)
+        middle = [] if unbatched else [batch]
+        h = rand(count, *middle, options.get("projSize", 4))
+        state = ([h, rand(count, *middle, 4)] if is_lstm else h) if has_state else None
+        call = lambda x, s=None, layer=layer: layer(x, tuple(s) if isinstance(s, list) else s)
+        inputs = [x, state] if has_state else [x]
+        record(name, [3, 4], options, layer, inputs, call, f"{name} {json.dumps(options)} {'unbatched' if unbatched else ''}")
+
+for name in ["RNNCell", "LSTMCell", "GRUCell"]:
+    for options, middle in [({}, [3]), ({"bias": False}, [])]:
+        layer = make(name, [3, 4], options)
+        state = [rand(*middle, 4), rand(*middle, 4)] if name == "LSTMCell" else rand(*middle, 4)
+        call = lambda x, s, layer=layer: layer(x, tuple(s) if isinstance(s, list) else s)
+        record(name, [3, 4], options, layer, [rand(*middle, 3), state], call, f"{name} {json.dumps(options)}")
+
+# ---- attention
+
+NAMES = {"keyPaddingMask": "key_padding_mask", "attnMask": "attn_mask", "averageAttnWeights": "average_attn_weights",
+         "needWeights": "need_weights"}
+
+
+def attend(layer):
+    return lambda q, k, v, o={}: [y for y in layer(q, k, v, **{NAMES[n]: t for n, t in o.items()}) if y is not None]
+
+
+def attention(options, shapes, masks, title):
+    layer = make("MultiheadAttention", [6, 3], options)
+    for parameter in [layer.in_proj_bias, layer.out_proj.bias]:
+        if parameter is not None:
+            nn.init.normal_(parameter)
+    inputs = [rand(*shape) for shape in shapes] + [masks]
+    record("MultiheadAttention", [6, 3], options, layer, inputs, attend(layer), f"MultiheadAttention {title}")
+
+
+padding = torch.tensor([[False, False, True, False], [False, True, False, False]])
+pairs = torch.rand(5, 4) < 0.3
+pairs[:, 0] = False
+attention({}, [(5, 2, 6), (4, 2, 6), (4, 2, 6)], {}, "plain")
+attention({"batchFirst": True, "bias": False}, [(2, 5, 6), (2, 4, 6), (2, 4, 6)],
+          {"keyPaddingMask": padding, "averageAttnWeights": False}, "batchFirst, padding, each head")
+attention({"kdim": 4, "vdim": 5}, [(5, 2, 6), (4, 2, 4), (4, 2, 5)], {"attnMask": pairs}, "kdim, vdim, bool mask")
+attention({"addBiasKv": True, "addZeroAttn": True}, [(5, 2, 6), (4, 2, 6), (4, 2, 6)],
+          {"attnMask": pairs, "keyPaddingMask": padding}, "bias and zeros, both masks")
+attention({"addZeroAttn": True}, [(5, 2, 6), (4, 2, 6), (4, 2, 6)],
+          {"attnMask": short(torch.randn(6, 5, 4)), "needWeights": False}, "float masks of each head")
+attention({}, [(5, 6), (4, 6), (4, 6)], {"attnMask": pairs}, "unbatched")
+
+# ---- transformers
+
+causal = torch.triu(torch.full((4, 4), float("-inf")), diagonal=1)
+tails = torch.tensor([[False] * 4, [False, False, False, True]])
+ENCODER = {"mask": "src_mask", "srcKeyPaddingMask": "src_key_padding_mask"}
+STACK = {"mask": "mask", "srcKeyPaddingMask": "src_key_padding_mask"}
+DECODER = {"tgtMask": "tgt_mask", "memoryMask": "memory_mask", "tgtKeyPaddingMask": "tgt_key_padding_mask",
+           "memoryKeyPaddingMask": "memory_key_padding_mask", "srcMask": "src_mask",
+           "srcKeyPaddingMask": "src_key_padding_mask"}
+
+
+def renamed(layer, names):
+    return lambda *inputs: layer(*inputs[:-1], **{names[k]: v for k, v in inputs[-1].items()})
+
+
+for options in [{}, {"normFirst": True, "activation": "gelu", "batchFirst": True, "layerNormEps": 1e-3}]:
+    options = {"dimFeedforward": 5, "dropout": 0.0, **options}
+    x = rand(2, 4, 6) if "batchFirst" in options else rand(4, 2, 6)
+    memory = rand(2, 3, 6) if "batchFirst" in options else rand(3, 2, 6)
+    layer = make("TransformerEncoderLayer", [6, 2], options)
+    masks = {"mask": causal, "srcKeyPaddingMask": tails}
+    record("TransformerEncoderLayer", [6, 2], options, layer, [x, masks], renamed(layer, ENCODER),
+           f"TransformerEncoderLayer {json.dumps(options)}")
+    layer = make("TransformerDecoderLayer", [6, 2], options)
+    masks = {"tgtMask": causal, "memoryKeyPaddingMask": tails[:, 1:]}
+    record("TransformerDecoderLayer", [6, 2], options, layer, [x, memory, masks], renamed(layer, DECODER),
+           f"TransformerDecoderLayer {json.dumps(options)}")
+
+options = {"dModel": 4, "nhead": 2, "numEncoderLayers": 2, "numDecoderLayers": 2, "dimFeedforward": 5, "dropout": 0.0}
+layer = make("Transformer", [], options)
+masks = {"tgtMask": causal, "srcKeyPaddingMask": tails[:, 1:]}
+record("Transformer", [], options, layer, [rand(3, 2, 4), rand(4, 2, 4), masks], renamed(layer, DECODER), "Transformer")
+
+# ---- embeddings and bilinear
+
+index = torch.tensor([[1, 0, 4], [4, 4, 2]])
+for options in [{}, {"paddingIdx": -1}, {"scaleGradByFreq": True, "paddingIdx": 1}, {"maxNorm": 1.0},
+                {"maxNorm": 1.5, "normType": 1.0}, {"maxNorm": 0.5, "normType": float("inf")}]:
+    given = {k: "inf" if v == float("inf") else v for k, v in options.items()}
+    record("Embedding", [5, 3], given, make("Embedding", [5, 3], options), [index], None, f"Embedding {json.dumps(given)}")
+
+words = torch.tensor([3, 1, 1, 4, 0, 2, 4])
+for mode in ["sum", "mean", "max"]:
+    layer = make("EmbeddingBag", [5, 3], {"mode": mode})
+    record("EmbeddingBag", [5, 3], {"mode": mode}, layer, [index], None, f"EmbeddingBag {mode} rows")
+    layer = make("EmbeddingBag", [5, 3], {"mode": mode})
+    offsets = torch.tensor([0, 2, 2, 6])
+    record("EmbeddingBag", [5, 3], {"mode": mode}, layer, [words, {"offsets": offsets}],
+           lambda x, o, layer=layer: layer(x, o["offsets"]), f"EmbeddingBag {mode} offsets")
+    options = {"mode": mode, "paddingIdx": 1, "includeLastOffset": True}
+    layer = make("EmbeddingBag", [5, 3], options)
+    ends = torch.tensor([0, 3, 5, 7])
+    record("EmbeddingBag", [5, 3], options, layer, [words, {"offsets": ends}],
+           lambda x, o, layer=layer: layer(x, o["offsets"]), f"EmbeddingBag {mode} padding and last offset")
+layer = make("EmbeddingBag", [5, 3], {"mode": "sum"})
+record("EmbeddingBag", [5, 3], {"mode": "sum"}, layer, [index, {"perSampleWeights": rand(2, 3)}],
+       lambda x, o, layer=layer: layer(x, None, o["perSampleWeights"]), "EmbeddingBag per-sample weights")
+
+record("Bilinear", [3, 2, 4], {}, make("Bilinear", [3, 2, 4], {}), [rand(5, 2, 3), rand(5, 2, 2)])
+record("Bilinear", [3, 2, 4], {"bias": False}, make("Bilinear", [3, 2, 4], {"bias": False}), [rand(3), rand(2)], None,
+       "Bilinear without bias")
+
+# ---- networks: weights come from a formula that both sides know
+
+
+def formula(model):
+    """Entry i of the k-th value of the state dict."""
+    state = model.state_dict()
+    with torch.no_grad():
+        for k, (name, value) in enumerate(state.items()):
+            if not value.is_floating_point():
+                continue
+            wave = torch.sin(0.7 * torch.arange(value.numel()) + 1.3 * k).reshape(value.shape)
+            if value.dim() > 1:
+                value.copy_(wave * math.sqrt(6 / (value.numel() / value.shape[0])))
+            elif name.endswith("weight") or name.endswith("running_var"):
+                value.copy_(1 + 0.3 * wave)
+            else:
+                value.copy_(0.1 * wave)
+    return model
+
+
+def conv(i, o, k, stride=1, groups=1):
+    return nn.Conv2d(i, o, k, stride, (k - 1) // 2, groups=groups, bias=False)
+
+
+class Basic(nn.Module):
+    expansion = 1
+
+    def __init__(self, i, o, stride, downsample, plain=False):
+        super().__init__()
+        self.conv1, self.bn1 = conv(i, o, 3, stride), nn.BatchNorm2d(o)
+        self.conv2, self.bn2 = conv(o, o, 3), nn.BatchNorm2d(o)
+        self.downsample, self.plain = downsample, plain
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+        return torch.relu(y if self.plain else y + (x if self.downsample is None else self.downsample(x)))
+
+
+class Narrow(nn.Module):
+    expansion = 4
+
+    def __init__(self, i, o, stride, downsample):
+        super().__init__()
+        self.conv1, self.bn1 = conv(i, o, 1), nn.BatchNorm2d(o)
+        self.conv2, self.bn2 = conv(o, o, 3, stride), nn.BatchNorm2d(o)
+        self.conv3, self.bn3 = conv(o, 4 * o, 1), nn.BatchNorm2d(4 * o)
+        self.downsample = downsample
+
+    def forward(self, x):
+        y = torch.relu(self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x))))))
+        return torch.relu(self.bn3(self.conv3(y)) + (x if self.downsample is None else self.downsample(x)))
+
+
+class Residual(nn.Module):
+    def __init__(self, block):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
+        width = 64
+        for i, planes in enumerate([64, 128, 256, 512]):
+            stride, out = 1 if i == 0 else 2, planes * block.expansion
+            down = None if stride == 1 and width == out else nn.Sequential(conv(width, out, 1, stride), nn.BatchNorm2d(out))
+            setattr(self, f"layer{i + 1}", nn.Sequential(block(width, planes, stride, down)))
+            width = out
+        self.fc = nn.Linear(width, 7)
+
+    def forward(self, x):
+        x = nn.functional.max_pool2d(torch.relu(self.bn1(self.conv1(x))), 3, 2, 1)
+        return self.fc(self.layer4(self.layer3(self.layer2(self.layer1(x)))).mean((2, 3)))
+
+
+class Padded(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, x):
+        return nn.functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.channels // 2, self.channels - self.channels // 2))
+
+
+class Cifar(nn.Module):
+    def __init__(self, plain):
+        super().__init__()
+        self.conv1, self.bn1 = conv(3, 4, 3), nn.BatchNorm2d(4)
+        for i, (a, b) in enumerate([(4, 4), (4, 8), (8, 16)]):
+            down = None if a == b else Padded(b - a)
+            blocks = [Basic(a, b, 1 if a == b else 2, down, plain), Basic(b, b, 1, None, plain)]
+            setattr(self, f"layer{i + 1}", nn.Sequential(*blocks))
+        self.fc = nn.Linear(16, 10)
+
+    def forward(self, x):
+        x = self.layer3(self.layer2(self.layer1(torch.relu(self.bn1(self.conv1(x))))))
+        return self.fc(x.mean((2, 3)))
+
+
+def step(i, o, k, stride=1, groups=1):
+    return nn.Sequential(conv(i, o, k, stride, groups), nn.BatchNorm2d(o), nn.ReLU6())
+
+
+class Inverted(nn.Module):
+    def __init__(self, i, o, stride, expansion):
+        super().__init__()
+        h = i * expansion
+        first = [] if expansion == 1 else [step(i, h, 1)]
+        self.conv = nn.Sequential(*first, step(h, h, 3, stride, h), conv(h, o, 1), nn.BatchNorm2d(o))
+        self.shortcut = stride == 1 and i == o
+
+    def forward(self, x):
+        return x + self.conv(x) if self.shortcut else self.conv(x)
+
+
+class Mobile(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layers, i = [step(3, 8, 3, 2)], 8
+        widths = [(1, 8, 1, 1), (6, 8, 2, 2), (6, 8, 3, 2), (6, 16, 4, 2), (6, 24, 3, 1), (6, 40, 3, 2), (6, 80, 1, 1)]
+        for expansion, o, n, stride in widths:
+            for j in range(n):
+                layers.append(Inverted(i, o, stride if j == 0 else 1, expansion))
+                i = o
+        self.features = nn.Sequential(*layers, step(i, 1280, 1))
+        self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, 5))
+
+    def forward(self, x):
+        return self.classifier(self.features(x).mean((2, 3)))
+
+
+class Attention(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.c_attn, self.c_proj, self.heads = nn.Linear(width, 3 * width), nn.Linear(width, width), heads
+
+    def forward(self, x):
+        n, t, c = x.shape
+        q, k, v = [y.view(n, t, self.heads, -1).transpose(1, 2) for y in self.c_attn(x).split(c, 2)]
+        scores = q @ k.transpose(2, 3) / math.sqrt(c / self.heads)
+        hidden = torch.triu(torch.ones(t, t, dtype=torch.bool), 1)
+        return self.c_proj((scores.masked_fill(hidden, -math.inf).softmax(-1) @ v).transpose(1, 2).reshape(n, t, c))
+
+
+class Layer(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.ln_1, self.attn, self.ln_2 = nn.LayerNorm(width), Attention(width, heads), nn.LayerNorm(width)
+        self.mlp = nn.ModuleDict({"c_fc": nn.Linear(width, 4 * width), "c_proj": nn.Linear(4 * width, width)})
+
+    def forward(self, x):
+        x = x + self.attn(self.ln_1(x))
+        hidden = nn.functional.gelu(self.mlp["c_fc"](self.ln_2(x)), approximate="tanh")
+        return x + self.mlp["c_proj"](hidden)
+
+
+class Gpt(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.wte, self.wpe = nn.Embedding(11, 8), nn.Embedding(6, 8)
+        self.h, self.ln_f = nn.ModuleList([Layer(8, 2) for _ in range(2)]), nn.LayerNorm(8)
+
+    def forward(self, tokens):
+        x = self.wte(tokens) + self.wpe(torch.arange(tokens.shape[1]))
+        for layer in self.h:
+            x = layer(x)
+        return self.ln_f(x) @ self.wte.weight.T
+
+
+networks = []
+
+
+def network(title, model, x, training):
+    formula(model).train(training)
+    y = model(x)
+    v = short(torch.randn_like(y))
+    model.zero_grad()
+    (y * v).sum().backward()
+    # Of each parameter's gradient its sum and the sum of its squares.
+    grads = {k: [p.grad.sum().item(), (p.grad**2).sum().item()] for k, p in model.named_parameters()}
+    keys = list(model.state_dict())
+    networks.append({"title": title, "x": encode(x), "y": encode(y), "v": encode(v), "keys": keys, "grads": grads,
+                     "training": training})
+
+
+network("resnet of basic blocks", Residual(Basic), short(torch.randn(2, 3, 33, 32)), False)
+network("resnet of bottlenecks", Residual(Narrow), short(torch.randn(1, 3, 32, 32)), False)
+network("residual cifar 14", Cifar(False), short(torch.randn(2, 3, 9, 8)), True)
+network("plain cifar 14", Cifar(True), short(torch.randn(2, 3, 9, 8)), True)
+network("mobilenet", Mobile(), short(torch.randn(2, 3, 32, 32)), False)
+network("gpt", Gpt(), torch.randint(0, 11, (3, 5)), True)
+
+path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sequence.json.gz")
+text = json.dumps({"cases": cases, "networks": networks}, separators=(",", ":")).encode()
+with open(path, "wb") as file:
+    file.write(gzip.compress(text, 9, mtime=0))
+print(len(cases), "cases,", len(networks), "networks,", os.path.getsize(path), "bytes")
