@@ -8,12 +8,19 @@ import { saveWeights } from '../train/weights';
 /** Makes the folder. Throws a DataError if nothing can be written there, so that no training is in vain. */
 export function prepareFolder(folder: string): void {
   try {
-    fs.mkdirSync(folder, { recursive: true });
+    makeFolders(path.resolve(folder));
     // Asking for permission is not enough on every file system.
     fs.rmdirSync(fs.mkdtempSync(path.join(folder, '.saddlepoint-')));
   } catch (error) {
     throw new DataError(`--out ${folder}: cannot be written to (${(error as Error).message})`, { cause: error });
   }
+}
+
+/** One by one: Node's recursive form never returns where a folder cannot be made although its parent exists (/proc). */
+function makeFolders(folder: string): void {
+  if (fs.existsSync(folder)) return;
+  makeFolders(path.dirname(folder));
+  fs.mkdirSync(folder);
 }
 
 /** Writes model.safetensors and history.json, each whole or not at all. */

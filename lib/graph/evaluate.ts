@@ -7,7 +7,7 @@ import type { Backend } from './backend';
 import { Completion } from './completion';
 import { countPending, sitesOf, trace, type Trace } from './program/trace';
 import { ProgramCache, type Compiled } from './programs';
-import { Queue, type Flight } from './queue';
+import { Queue, type Flight, type Pending } from './queue';
 import { opOf } from './op';
 import { setOnRecord } from './record';
 
@@ -110,37 +110,36 @@ function start(
   const failure = [...wanted, ...traced.leaves].find((tensor) => tensor.failure !== null)?.failure ?? null;
   if (traced.roots.length === 0 && failure === null) return null;
   const { promise, resolve, reject } = deferred<void>();
-  const id = ++runs;
-  const flightOf = (flight: Pick<Flight, 'run' | 'siteOf'>): Flight => ({
-    ...flight,
-    roots: traced.roots,
-    onFailure: options.onFailure,
-    completion: promise,
-    resolve,
-    reject,
-  });
-  if (failure !== null) {
-    const run = { id, loaded: null as never, bindings: [], scalars: new Float64Array(0), after: [] };
-    target.fail(flightOf({ run, siteOf: () => null }), failure);
-    return promise;
+  const { onFailure } = options;
+  const pending: Pending = { id: ++runs, roots: traced.roots, onFailure, completion: promise, resolve, reject };
+  try {
+    if (failure !== null) throw failure;
+    const compiled = cache.find(traced) ?? compileNow(traced, target.backend);
+    const flight = prepare(pending, traced, compiled);
+    release(traced);
+    counts.programs++;
+    const cost = compiled.program.estimatedNanoseconds * target.backend.costFactor;
+    target.enqueue(flight, sync || cost < INLINE_NANOSECONDS);
+  } catch (error) {
+    // What cannot start fails like what stops on its way: Variables go back, dependents get the same cause.
+    target.fail(pending, error as Error);
   }
-  const compiled = cache.find(traced) ?? compileNow(traced, target.backend);
+  return promise;
+}
+
+function prepare(pending: Pending, traced: Trace, compiled: Compiled): Flight {
   const sites = sitesOf(traced.nodes);
-  const flight = flightOf({
+  return {
+    ...pending,
     run: {
-      id,
+      id: pending.id,
       loaded: compiled.loaded,
       bindings: bind(traced, compiled),
       scalars: Float64Array.from(traced.scalars, (scalar) => scalar.scalar),
       after: runsBefore(traced),
     },
     siteOf: (instruction) => sites[compiled.sites[instruction] ?? -1] ?? null,
-  });
-  release(traced);
-  counts.programs++;
-  const cost = compiled.program.estimatedNanoseconds * target.backend.costFactor;
-  target.enqueue(flight, sync || cost < INLINE_NANOSECONDS);
-  return promise;
+  };
 }
 
 function compileNow(traced: Trace, backend: Backend): Compiled {

@@ -84,6 +84,7 @@ function hashOf(signature: readonly number[]): number {
 
 function equal(a: readonly number[], b: readonly number[]): boolean {
   if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  // NaN is equal to itself here, and 0 is not -0: both can be attributes.
+  for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false;
   return true;
 }

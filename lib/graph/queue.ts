@@ -7,16 +7,21 @@ import type { Completion } from './completion';
 /** At most this many programs wait or run; the next submission waits for the oldest. */
 const MAX_IN_FLIGHT = 16;
 
-/** One run and what hangs on it. */
-export interface Flight {
-  readonly run: Run;
+/** What hangs on a run that has not ended. */
+export interface Pending {
+  readonly id: number;
   readonly roots: readonly Tensor[];
-  /** For each instruction where the operation that it checks was recorded. */
-  readonly siteOf: (instruction: number) => Error | null;
   readonly onFailure: ((error: Error) => void) | undefined;
   readonly completion: Completion<void>;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
+}
+
+/** One that the backend has. */
+export interface Flight extends Pending {
+  readonly run: Run;
+  /** For each instruction where the operation that it checks was recorded. */
+  readonly siteOf: (instruction: number) => Error | null;
 }
 
 /**
@@ -87,9 +92,9 @@ export class Queue {
     if (held !== null && !held.completion.observed) throw held.error;
   }
 
-  /** A flight that cannot start: what it would have computed fails with `error`. */
-  fail(flight: Flight, error: Error): void {
-    this.#finish(flight, error);
+  /** What cannot start: all that it would have computed fails with `error`. */
+  fail(pending: Pending, error: Error): void {
+    this.#finish(pending, error);
   }
 
   #waitForOldest(): void {
@@ -101,7 +106,7 @@ export class Queue {
     this.#finish(flight, failure === null ? null : this.#errorOf(flight, failure));
   }
 
-  #finish(flight: Flight, error: Error | null): void {
+  #finish(flight: Pending, error: Error | null): void {
     for (const root of flight.roots) {
       root.run = 0;
       if (error !== null) {
@@ -110,7 +115,7 @@ export class Queue {
       } else root.variable?.commit(root);
     }
     if (error === null) return flight.resolve();
-    this.#errors.set(flight.run.id, error);
+    this.#errors.set(flight.id, error);
     for (const root of flight.roots) root.variable?.revert(root);
     flight.onFailure?.(error);
     flight.reject(error);

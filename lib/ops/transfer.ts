@@ -1,9 +1,9 @@
-import { DTypeError } from '../errors';
+import { DTypeError, ShapeError } from '../errors';
 import { readData } from '../graph/evaluate';
 import { checkDType, dtypes, type DType, type TypedArray } from '../tensor/dtype';
-import type { Shape } from '../tensor/shape';
-import type { Tensor, TensorBase } from '../tensor/tensor';
-import { tensor } from './create';
+import { checkShape, formatShape, sizeOf, type Shape } from '../tensor/shape';
+import { Storage } from '../tensor/storage';
+import { Tensor, type TensorBase } from '../tensor/tensor';
 
 /** A tensor as plain data, for postMessage and structuredClone; `data.buffer` may be in their transfer list. */
 export interface TransferableTensor {
@@ -27,7 +27,12 @@ export async function toTransferable(x: TensorBase): Promise<TransferableTensor>
 /** The tensor on the other side. Throws DTypeError or ShapeError if the parts do not fit each other. */
 export function fromTransferable({ dtype, shape, data }: TransferableTensor): Tensor {
   checkDType('fromTransferable', dtype);
-  if (!(data instanceof dtypes[dtype].array))
-    throw new DTypeError(`fromTransferable: the data of a ${dtype} tensor is a ${dtypes[dtype].array.name}`);
-  return tensor(data, { shape, dtype });
+  const { name } = dtypes[dtype].array;
+  // By its tag: what comes from another realm is no instance of ours.
+  if (Object.prototype.toString.call(data) !== `[object ${name}]`)
+    throw new DTypeError(`fromTransferable: the data of a ${dtype} tensor is a ${name}`);
+  checkShape('fromTransferable', shape);
+  if (data.length !== sizeOf(shape))
+    throw new ShapeError(`fromTransferable: ${data.length} numbers do not fit the shape ${formatShape(shape)}`);
+  return Tensor.ofStorage(Storage.from(dtype, data), [...shape]);
 }

@@ -1,13 +1,26 @@
-import { DTypeError } from '../errors';
+import { constants } from 'node:buffer';
+import { BackendError, DTypeError } from '../errors';
 import { dtypes, type DType, type TypedArray } from './dtype';
 
 const ALIGNMENT = 64;
+/** Of a Node buffer; an ArrayBuffer may be longer. */
+const { MAX_LENGTH } = constants;
 
 let addressOf: (buffer: ArrayBuffer) => number = () => 0;
 
 /** The backend tells how to find an address; without one, storages are only as aligned as V8 makes them. */
 export function setAddressOf(f: (buffer: ArrayBuffer) => number): void {
   addressOf = f;
+}
+
+/** Not zeroed where that costs time: every kernel writes its whole output. */
+function allocate(dtype: DType, length: number, bytes: number): ArrayBuffer {
+  try {
+    // A slow buffer owns its ArrayBuffer, alone and off the heap.
+    return bytes <= MAX_LENGTH ? (Buffer.allocUnsafeSlow(bytes).buffer) : new ArrayBuffer(bytes);
+  } catch (error) {
+    throw new BackendError(`no memory for a ${dtype} tensor of ${length} elements`, { cause: error });
+  }
 }
 
 /**
@@ -23,8 +36,7 @@ export class Storage {
     readonly length: number,
   ) {
     const { bytes, array } = dtypes[dtype];
-    // Not zeroed: every kernel writes its whole output. A slow buffer owns its ArrayBuffer, alone and off the heap.
-    const buffer = Buffer.allocUnsafeSlow(length * bytes + ALIGNMENT).buffer;
+    const buffer = allocate(dtype, length, length * bytes + ALIGNMENT);
     const address = addressOf(buffer);
     const padding = address === 0 ? 0 : (ALIGNMENT - (address % ALIGNMENT)) % ALIGNMENT;
     this.data = new array(buffer, padding, length);

@@ -65,6 +65,16 @@ describe('train digits', () => {
   test.each<[string, string[], string]>([
     ['a folder that is not there', ['--data', path.join(directory, 'missing')], 'missing: no such file or directory'],
     ['an output below a file', ['--out', path.join(root, 'package.json', 'x')], '--out'],
+    // There Node's mkdir with `recursive` never returns.
+    ...(process.platform === 'linux'
+      ? [
+          ['an output where no folder can be made', ['--out', '/proc/saddlepoint/run'], '--out'] as [
+            string,
+            string[],
+            string,
+          ],
+        ]
+      : []),
     ['momentum for adam', ['--momentum', '0.9'], '--momentum 0.9: only --optimizer sgd takes it'],
   ])('refuses %s before anything starts', async (_what, args, message) => {
     const { code, stdout, stderr } = await runCommand(['train', 'digits', ...args]);

@@ -5,6 +5,7 @@ import { tensor, zeros } from '../../lib/ops/create';
 import { add, eq, exp, mul, relu, sub, tanh } from '../../lib/ops/elementwise';
 import { matmul } from '../../lib/ops/matmul';
 import { mean, sum } from '../../lib/ops/reduce';
+import { slice } from '../../lib/ops/shape';
 import { Variable, withoutCapturing, type Tensor } from '../../lib/tensor/tensor';
 import { onEachBackend } from '../helpers/backends';
 
@@ -175,6 +176,34 @@ onEachBackend('evaluating', () => {
     const corner = readDataSync(sum(x));
     await running;
     expect(Array.from(corner as Float32Array)).toEqual(Array.from((await readData(sum(x))) as Float32Array));
+  });
+
+  test('a bounded number of programs is in flight; more wait, and progress needs no turn of the event loop', () => {
+    const big = tensor(new Float32Array(256 * 256).fill(1 / 256), { shape: [256, 256] });
+    const results: Tensor[] = [];
+    let most = 0;
+    for (let i = 0; i < 40; i++) {
+      const result = sum(mul(matmul(big, big), i));
+      results.push(result);
+      void submit([result]);
+      most = Math.max(most, stats().inFlight);
+    }
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(16);
+    // Powers of two throughout: exact.
+    expect(results.map((result) => readItemSync(result))).toEqual(results.map((_, i) => i * 256));
+    expect(stats().inFlight).toBe(0);
+  });
+
+  test('programs end first in, first out', async () => {
+    const big = tensor(new Float32Array(256 * 256).fill(1), { shape: [256, 256] });
+    const order: number[] = [];
+    const runs = [256, 64, 128, 16].map((size, i) => {
+      const part = slice(big, [[0, size]]);
+      return submit([sum(matmul(part, big))]).then(() => order.push(i));
+    });
+    await Promise.all(runs);
+    expect(order).toEqual([0, 1, 2, 3]);
   });
 
   test('a read beside a later change gives the numbers of its time', async () => {

@@ -1,6 +1,8 @@
+import { DTypeError, ShapeError } from '../../lib/errors';
 import { readData, readDataSync } from '../../lib/graph/evaluate';
 import { tensor } from '../../lib/ops/create';
 import { add } from '../../lib/ops/elementwise';
+import { fromTransferable, toTransferable } from '../../lib/ops/transfer';
 import { Variable } from '../../lib/tensor/tensor';
 import { onEachBackend } from '../helpers/backends';
 
@@ -25,6 +27,24 @@ onEachBackend('memory', () => {
     const before = weight.capture();
     weight.assign(tensor([2]));
     expect(Array.from(readDataSync(before) as Float32Array)).toEqual([1]);
+  });
+
+  test('toTransferable crosses, for every dtype', async () => {
+    const tensors = [
+      tensor([1.5, -2]),
+      tensor(new Float64Array([0.1])),
+      tensor(new Int32Array([7, -7])),
+      tensor([true, false]),
+      tensor(new BigInt64Array([5n])),
+    ];
+    for (const x of tensors) {
+      const plain = await toTransferable(x);
+      const back = fromTransferable(structuredClone(plain, { transfer: [plain.data.buffer as ArrayBuffer] }));
+      expect({ dtype: back.dtype, shape: back.shape }).toEqual({ dtype: x.dtype, shape: x.shape });
+      expect(Array.from(readDataSync(back), String)).toEqual(Array.from(readDataSync(x), String));
+    }
+    expect(() => fromTransferable({ dtype: 'int32', shape: [1], data: new Float32Array(1) })).toThrow(DTypeError);
+    expect(() => fromTransferable({ dtype: 'float32', shape: [2], data: new Float32Array(1) })).toThrow(ShapeError);
   });
 
   test('tensors do not cross threads by structuredClone or postMessage', () => {

@@ -4,6 +4,8 @@ import { readDataSync, readItemSync, stats } from '../../lib/graph/evaluate';
 import { noGrad } from '../../lib/graph/modes';
 import { tensor } from '../../lib/ops/create';
 import { add, exp, mul, pow, relu } from '../../lib/ops/elementwise';
+import { concat } from '../../lib/ops/join';
+import { pad } from '../../lib/ops/place';
 import { Generator, manualSeed, rand } from '../../lib/ops/random';
 import { sum } from '../../lib/ops/reduce';
 import { Variable, type Tensor } from '../../lib/tensor/tensor';
@@ -70,6 +72,17 @@ onEachBackend('recording', () => {
     step(0.1);
     const before = stats().compilations;
     expect([0.2, 0.3, 1, 0, NaN].map(step).length).toBe(5);
+    expect(stats().compilations).toBe(before);
+  });
+
+  test('0 and -0 are different attributes, NaN is the same as itself', () => {
+    const padded = (value: number): number => numbers(pad(tensor([1]), [1, 0], { value }))[0]!;
+    expect([padded(0), padded(-0), padded(0)].map((x) => Object.is(x, -0))).toEqual([false, true, false]);
+    const both = numbers(concat([pad(tensor([1]), [1, 0], { value: 0 }), pad(tensor([1]), [1, 0], { value: -0 })]));
+    expect([Object.is(both[0], -0), Object.is(both[2], -0)]).toEqual([false, true]);
+    padded(NaN);
+    const before = stats().compilations;
+    expect(padded(NaN)).toBeNaN();
     expect(stats().compilations).toBe(before);
   });
 

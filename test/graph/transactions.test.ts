@@ -1,4 +1,4 @@
-import { ValueError } from '../../lib/errors';
+import { BackendError, ValueError } from '../../lib/errors';
 import { evaluateSync, readData, readDataSync, readItemSync, submit } from '../../lib/graph/evaluate';
 import { tensor, zeros } from '../../lib/ops/create';
 import { add, mul, sub } from '../../lib/ops/elementwise';
@@ -42,6 +42,23 @@ onEachBackend('programs are transactions', () => {
     expect(() => readDataSync(dependent)).toThrow(firstError as Error);
     expect(() => evaluateSync([add(dependent, 1)])).toThrow(firstError as Error);
     expect(numbers(weight.capture())).toEqual([1, 2]);
+  });
+
+  test('a program that there is no memory for is a failure like any other', async () => {
+    const weight = new Variable(tensor([1]));
+    weight.assign(add(weight, 1));
+    const other = add(weight, 1);
+    const allocate = jest.spyOn(Buffer, 'allocUnsafeSlow').mockImplementation(() => {
+      throw new RangeError('Array buffer allocation failed');
+    });
+    try {
+      await expect(submit([weight.current])).rejects.toThrow(BackendError);
+      expect(() => readDataSync(other)).toThrow('no memory for a float32 tensor of 1 elements');
+    } finally {
+      allocate.mockRestore();
+    }
+    expect(numbers(weight.capture())).toEqual([1]);
+    expect(numbers(add(weight, 1))).toEqual([2]);
   });
 
   test('an unawaited failing step does not end the process; the next step or read throws its error', async () => {

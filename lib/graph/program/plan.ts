@@ -174,20 +174,31 @@ function layOut(
       }
     }
   });
+  // By offset: one pass finds the first gap among those alive at the same time, and mostly stops early.
   const placed: Lifetime[] = [];
   let total = 0;
   for (const lifetime of [...lifetimes.values()].sort((a, b) => b.bytes - a.bytes || a.first - b.first)) {
-    const neighbours = placed
-      .filter((other) => other.first <= lifetime.last && lifetime.first <= other.last)
-      .sort((a, b) => a.offset - b.offset);
     let offset = 0;
-    for (const other of neighbours) {
+    for (let i = 0; i < placed.length; i++) {
+      const other = placed[i]!;
+      if (other.first > lifetime.last || other.last < lifetime.first) continue;
       if (offset + lifetime.bytes <= other.offset) break;
       offset = Math.max(offset, other.offset + other.bytes);
     }
     lifetime.offset = offset;
-    placed.push(lifetime);
+    placed.splice(placeFor(placed, offset), 0, lifetime);
     total = Math.max(total, offset + lifetime.bytes);
   }
   return { offsets: new Map(placed.map((lifetime) => [lifetime.slot, lifetime.offset])), bytes: total };
+}
+
+/** Where an offset belongs in a list that is sorted by offset. */
+function placeFor(placed: readonly { readonly offset: number }[], offset: number): number {
+  let [low, high] = [0, placed.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (placed[middle]!.offset <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -35,7 +35,8 @@ function isIdentity(value: Value, inputs: readonly Value[]): boolean {
 }
 
 function keyOf(value: Value, inputs: readonly Value[]): string {
-  return `${value.op!.id}|${inputs.map((input) => input.id).join()}|${value.attributes.join()}|${value.shape.join()}`;
+  const attributes = value.attributes.map((attribute) => (Object.is(attribute, -0) ? '-0' : attribute));
+  return `${value.op!.id}|${inputs.map((input) => input.id).join()}|${attributes.join()}|${value.shape.join()}`;
 }
 
 function reachable(values: readonly Value[], roots: readonly Value[]): Value[] {
