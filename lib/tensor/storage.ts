@@ -17,7 +17,7 @@ export function setAddressOf(f: (buffer: ArrayBuffer) => number): void {
 function allocate(dtype: DType, length: number, bytes: number): ArrayBuffer {
   try {
     // A slow buffer owns its ArrayBuffer, alone and off the heap.
-    return bytes <= MAX_LENGTH ? (Buffer.allocUnsafeSlow(bytes).buffer) : new ArrayBuffer(bytes);
+    return bytes <= MAX_LENGTH ? Buffer.allocUnsafeSlow(bytes).buffer : new ArrayBuffer(bytes);
   } catch (error) {
     throw new BackendError(`no memory for a ${dtype} tensor of ${length} elements`, { cause: error });
   }
