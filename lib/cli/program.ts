@@ -3,10 +3,27 @@ import { SaddlepointError } from '../errors';
 import type { InfoArguments } from './info';
 import { isMissing } from './missing';
 import type { TrainArguments } from './train';
-import { integer, number, path } from './values';
+import { modelNames } from './models';
+import { optimizerNames } from './optimizers';
+import { scheduleNames } from './schedules';
+import { assignment, choice, integer, named, number, path } from './values';
 import { packageVersion } from './version';
 
 const MAX_THREADS = 64;
+
+const examples = `
+Examples:
+  saddlepoint train digits --epochs 20 --seed 1 --out run
+  saddlepoint train digits --optimizer adamw --lr 0.002 --optimizer-option weightDecay=0.05 --optimizer-option betas=0.9,0.95
+  saddlepoint train digits --optimizer sgd --momentum 0.95 --schedule multi-step:milestones=200,400,gamma=0.2
+  saddlepoint train digits --model resnet8 --schedule reduce-on-plateau:patience=2,factor=0.5
+  saddlepoint train digits --data DIR --model lenet --schedule none --json`;
+
+const impossibleRules = { lbfgs: 'lbfgs takes a closure that evaluates the loss again, which this command has not.' };
+const needsFunctions = 'It is made of functions or other schedules, which a command line cannot give.';
+const impossibleSchedules = Object.fromEntries(
+  ['lambda', 'multiplicative', 'sequential', 'chained', 'warm-up'].map((name) => [name, needsFunctions]),
+);
 
 /** A command line that cannot be understood. */
 export class UsageError extends SaddlepointError {
@@ -27,12 +44,24 @@ export async function createProgram(actions: Actions): Promise<Commander.Command
     .configureOutput({ writeErr: () => undefined });
   const train = program
     .command('train')
-    .description('Trains a convolutional network to tell images apart, and tests it on images it has not seen.')
+    .description('Trains a network to tell images apart, and tests it on images it has not seen.')
     .addArgument(new Argument('<dataset>', 'handwritten digits').choices(['digits']))
     .option('--data <dir>', "use the images in a folder with files of MNIST's names", path)
     .option('--epochs <n>', 'how often every image is seen (default: 15; 5 with --data)', integer(1))
-    .addOption(new Option('--optimizer <name>', 'update rule').choices(['adam', 'sgd']).default('adam'))
-    .option('--lr <x>', 'largest learning rate (default: 0.003 for adam, 0.05 for sgd)', number(0))
+    .option('--model <name>', `network (default: cnn): ${modelNames.join(', ')}`, choice(modelNames))
+    .option(
+      '--optimizer <name>',
+      `update rule: ${optimizerNames.join(', ')}`,
+      choice(optimizerNames, impossibleRules),
+      'adam',
+    )
+    .option('--optimizer-option <k=v>', 'of the update rule, once for each; lists as betas=0.9,0.99', assignment)
+    .option('--lr <x>', "largest learning rate (default: 0.003 for adam, 0.05 for sgd, else the rule's own)", number(0))
+    .option(
+      '--schedule <name:k=v,...>',
+      `of the learning rate, counted in batches (default: warmup-cosine): ${scheduleNames.join(', ')}`,
+      named(choice(scheduleNames, impossibleSchedules)),
+    )
     .option('--momentum <x>', 'of sgd (default: 0.9)', number(0, 1))
     .option('--batch-size <n>', 'images in a step (default: 32; 64 with --data)', integer(1))
     .option('--seed <n>', 'fixes weights, order and dropout', integer(0), 0)
@@ -40,6 +69,7 @@ export async function createProgram(actions: Actions): Promise<Commander.Command
     .addOption(new Option('--backend <name>', 'instead of the best one that loads').choices(['native', 'portable']))
     .option('--json', 'print one JSON object a line', false)
     .option('--out <dir>', 'write model.safetensors and history.json there', path)
+    .addHelpText('after', examples)
     .action((_dataset: string, options: TrainArguments) => actions.train(options));
   const info = program
     .command('info')

@@ -1,17 +1,23 @@
 import { backendInfo, setThreads, useBackend } from '../backend';
 import { loadDigits, loadIdxDirectory, type Dataset } from '../data';
 import { ValueError } from '../errors';
-import { Adam, SGD, WarmupCosineLR, type Optimizer, type CommonOptions } from '../optim';
 import { manualSeed } from '../ops/random';
-import { convolutionalNetwork, trainClassifier, type EpochRecord } from '../train';
+import { trainClassifier, type EpochRecord } from '../train';
+import { createModel } from './models';
+import { createOptimizer } from './optimizers';
 import { prepareFolder, writeResults } from './output';
 import { createReporter, type Summary } from './reporter';
+import { createSchedule, defaultSchedule, type ScheduleChoice } from './schedules';
+import type { Settings } from './values';
 
 /** The flags of `train`, each checked by itself. */
 export interface TrainArguments {
   readonly data?: string;
   readonly epochs?: number;
-  readonly optimizer: 'adam' | 'sgd';
+  readonly model?: string;
+  readonly optimizer: string;
+  readonly optimizerOption?: Settings;
+  readonly schedule?: ScheduleChoice;
   readonly lr?: number;
   readonly momentum?: number;
   readonly batchSize?: number;
@@ -24,8 +30,6 @@ export interface TrainArguments {
 
 /** As a shell reports a program that Ctrl-C ended. */
 const INTERRUPTED = 130;
-const WARMUP_SHARE = 0.1;
-const DEFAULT_LR = { adam: 3e-3, sgd: 0.05 };
 
 /** Trains, tests and saves; returns the exit code. */
 export async function runTraining(options: TrainArguments): Promise<number> {
@@ -38,13 +42,13 @@ export async function runTraining(options: TrainArguments): Promise<number> {
   const dataset = options.data === undefined ? loadDigits() : loadIdxDirectory(options.data);
   const { epochs = options.data === undefined ? 15 : 5, batchSize = options.data === undefined ? 32 : 64 } = options;
   if (options.out !== undefined) prepareFolder(options.out);
-  const { seed } = options;
-  const lr = options.lr ?? DEFAULT_LR[options.optimizer];
+  const { seed, model: modelName = 'cnn', schedule: chosen = defaultSchedule } = options;
   manualSeed(seed);
-  const model = convolutionalNetwork(dataset.imageShape, dataset.classes);
-  const optimizer = createOptimizer(model.parameters(), options, lr);
+  const model = createModel(modelName, dataset.imageShape, dataset.classes);
+  const optimizer = createOptimizer(options.optimizer, model.parameters(), optimizerSettings(options));
+  const { lr } = optimizer.paramGroups[0]!;
   const steps = epochs * Math.ceil(dataset.train.length / batchSize);
-  const scheduler = new WarmupCosineLR(optimizer, steps, { warmupSteps: Math.floor(WARMUP_SHARE * steps) });
+  const schedule = createSchedule(chosen, optimizer, steps);
 
   const reporter = await createReporter(options.json, epochs);
   const interruption = interruptible();
@@ -68,19 +72,23 @@ export async function runTraining(options: TrainArguments): Promise<number> {
       model,
       dataset,
       optimizer,
-      scheduler,
+      scheduler: schedule.perBatch,
       epochs,
       batchSize,
       seed,
       signal: interruption.signal,
       onBatch: (progress) => reporter.batch(progress),
-      onEpoch: (record) => reporter.epoch(record),
+      onEpoch: (record) => {
+        schedule.perEpoch?.step(record.testLoss);
+        reporter.epoch(record);
+      },
     });
     const seconds = (performance.now() - start) / 1000;
     const event = history.length < epochs ? 'interrupted' : 'end';
     const summary = summarize(dataset, history, seconds, { backend, isa, threads });
     if (options.out !== undefined) {
-      const settings = { optimizer: options.optimizer, lr, batchSize, seed };
+      const { optimizer: name, optimizerOption = {} } = options;
+      const settings = { model: modelName, optimizer: name, optimizerOption, lr, schedule: chosen, batchSize, seed };
       await writeResults(options.out, model, { event, ...summary, settings, history });
     }
     reporter.end(event, summary);
@@ -91,12 +99,15 @@ export async function runTraining(options: TrainArguments): Promise<number> {
   }
 }
 
-function createOptimizer(
-  parameters: ReturnType<ReturnType<typeof convolutionalNetwork>['parameters']>,
-  { optimizer, momentum = 0.9 }: TrainArguments,
-  lr: number,
-): Optimizer<CommonOptions> {
-  return optimizer === 'adam' ? new Adam(parameters, { lr }) : new SGD(parameters, { lr, momentum });
+/** The flags of their own and --optimizer-option together. */
+function optimizerSettings({ lr, momentum, optimizerOption = {} }: TrainArguments): Settings {
+  const flags: { [name: string]: number } = {};
+  if (lr !== undefined) flags.lr = lr;
+  if (momentum !== undefined) flags.momentum = momentum;
+  for (const name of Object.keys(flags))
+    if (Object.hasOwn(optimizerOption, name))
+      throw new ValueError(`--optimizer-option ${name}: --${name} gives it too; one of them is possible`);
+  return { ...flags, ...optimizerOption };
 }
 
 function summarize(

@@ -26,6 +26,55 @@ export function number(least: number, below = Infinity): (text: string) => numbe
   };
 }
 
+export type Setting = number | boolean | string | readonly number[];
+
+export type Settings = { readonly [name: string]: Setting };
+
+/** One of the names; `reasons` says why another one that could be expected is not possible. */
+export function choice(
+  names: readonly string[],
+  reasons: { readonly [name: string]: string } = {},
+): (text: string) => string {
+  return (text) => {
+    if (names.includes(text)) return text;
+    const reason = Object.hasOwn(reasons, text) ? `${reasons[text]!} ` : '';
+    throw new InvalidValue(`${reason}Allowed choices are ${names.join(', ')}.`);
+  };
+}
+
+/** `k=v`, added to those before. */
+export function assignment(text: string, before: Settings = {}): Settings {
+  return merge(before, text);
+}
+
+/** `name` or `name:k=v,k=v`; a part without = goes on with the list before it. */
+export function named(
+  checkName: (name: string) => string,
+): (text: string) => { readonly name: string; readonly settings: Settings } {
+  return (text) => {
+    const colon = text.indexOf(':');
+    const name = checkName(colon < 0 ? text : text.slice(0, colon));
+    const parts = colon < 0 ? [] : text.slice(colon + 1).split(/,(?=[^,]*=)/);
+    return { name, settings: parts.reduce(merge, {}) };
+  };
+}
+
+function merge(before: Settings, text: string): Settings {
+  const [, key, value] = /^([A-Za-z]\w*)=(.+)$/.exec(text) ?? [];
+  if (key === undefined || value === undefined) throw new InvalidValue(`It has the form name=value, unlike '${text}'.`);
+  if (Object.hasOwn(before, key)) throw new InvalidValue(`${key} is given twice.`);
+  return { ...before, [key]: toSetting(key, value) };
+}
+
+function toSetting(key: string, text: string): Setting {
+  if (text === 'true' || text === 'false') return text === 'true';
+  if (/^[A-Za-z]\w*$/.test(text)) return text;
+  const values = text.split(',').map(toNumber);
+  if (!values.every(Number.isFinite))
+    throw new InvalidValue(`${key} is a number, true, false, a word or numbers with commas between them.`);
+  return values.length === 1 ? values[0]! : values;
+}
+
 /** NaN for what is no number, unlike Number('') and Number('0x10'). */
 function toNumber(text: string): number {
   return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;

@@ -47,6 +47,34 @@ describe('train digits', () => {
     expect(stdout).not.toContain('\x1b');
   });
 
+  test('trains another model by another rule and schedule, and records which', async () => {
+    const out = path.join(directory, 'chosen');
+    const flags =
+      '--json --model lenet --optimizer adamw --optimizer-option betas=0.9,0.95 --schedule one-cycle:pctStart=0.2';
+    const { code, stdout, stderr } = await runCommand([...quick, ...flags.split(' '), '--lr', '0.003', '--out', out]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(linesOf(stdout)[0]!)).toMatchObject({ event: 'start', optimizer: 'adamw', lr: 0.003 });
+    const history = JSON.parse(fs.readFileSync(path.join(out, 'history.json'), 'utf8')) as object;
+    expect(history).toMatchObject({
+      settings: {
+        model: 'lenet',
+        optimizerOption: { betas: [0.9, 0.95] },
+        schedule: { name: 'one-cycle', settings: { pctStart: 0.2 } },
+      },
+    });
+    expect(Object.keys(readSafetensors(path.join(out, 'model.safetensors')).tensors)).toContain('fc3.weight');
+  });
+
+  test('a plateau lowers the rate between epochs', async () => {
+    // A loss would have to fall to a hundredth: every epoch but the first is a bad one.
+    const flags =
+      '--epochs 3 --batch-size 256 --model mlp --lr 0.01 --json --schedule reduce-on-plateau:patience=0,threshold=0.99,factor=0.5';
+    const { code, stdout } = await runCommand(['train', 'digits', ...flags.split(' ')]);
+    expect(code).toBe(0);
+    const events = linesOf(stdout).map((line) => JSON.parse(line) as { event: string; lr: number });
+    expect(events.filter(({ event }) => event === 'epoch').map(({ lr }) => lr)).toEqual([0.01, 0.01, 0.005]);
+  });
+
   test('Ctrl-C saves what there is and ends with 130', async () => {
     const out = path.join(directory, 'interrupted');
     let sent = false;
@@ -76,6 +104,16 @@ describe('train digits', () => {
         ]
       : []),
     ['momentum for adam', ['--momentum', '0.9'], '--momentum 0.9: only --optimizer sgd takes it'],
+    [
+      'an unknown option',
+      ['--optimizer', 'lion', '--optimizer-option', 'beta=1'],
+      'possible are lr, betas, weightDecay',
+    ],
+    ['a bad option', ['--optimizer-option', 'betas=0.9'], 'betas are two numbers'],
+    ['a rate given twice', ['--lr', '1', '--optimizer-option', 'lr=1'], '--lr gives it too'],
+    ['muon for convolutions', ['--optimizer', 'muon'], 'moves matrices only'],
+    ['an unknown setting', ['--schedule', 'step:size=3'], 'possible are stepSize, gamma'],
+    ['a bad setting', ['--schedule', 'step:gamma=true'], 'gamma is a number, got true'],
   ])('refuses %s before anything starts', async (_what, args, message) => {
     const { code, stdout, stderr } = await runCommand(['train', 'digits', ...args]);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });

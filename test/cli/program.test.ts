@@ -36,6 +36,24 @@ test('train reads every flag', async () => {
   });
 });
 
+test('train reads names with settings', async () => {
+  const flags =
+    '--model lenet --optimizer adamw --optimizer-option betas=0.9,0.95 --optimizer-option amsgrad=true --schedule multi-step:milestones=3,9,gamma=.5';
+  expect(await parse('train', 'digits', ...flags.split(' '))).toEqual({
+    model: 'lenet',
+    optimizer: 'adamw',
+    optimizerOption: { betas: [0.9, 0.95], amsgrad: true },
+    schedule: { name: 'multi-step', settings: { milestones: [3, 9], gamma: 0.5 } },
+    seed: 0,
+    json: false,
+  });
+  const plain = await parse('train', 'digits', '--schedule', 'none', '--optimizer-option', 'momentumForm=classical');
+  expect(plain).toMatchObject({
+    schedule: { name: 'none', settings: {} },
+    optimizerOption: { momentumForm: 'classical' },
+  });
+});
+
 test.each<[string, string[], string]>([
   ['no command', [], 'a command is needed; possible are train, info'],
   ['an unknown command', ['serve'], "unknown command 'serve'; possible are train, info"],
@@ -62,7 +80,21 @@ test.each<[string, string[], string]>([
   ['a seed beyond 2^53', ['train', 'digits', '--seed', '9007199254740993'], '--seed'],
   ['no threads', ['train', 'digits', '--threads', '0'], 'from 1 to 64'],
   ['an unknown backend', ['train', 'digits', '--backend', 'gpu'], 'Allowed choices are native, portable'],
-  ['an unknown optimizer', ['train', 'digits', '--optimizer', 'lion'], 'Allowed choices are adam, sgd'],
+  ['an unknown optimizer', ['train', 'digits', '--optimizer', 'newton'], 'Allowed choices are adadelta, adafactor'],
+  ['lbfgs', ['train', 'digits', '--optimizer', 'lbfgs'], 'lbfgs takes a closure'],
+  ['an unknown model', ['train', 'digits', '--model', 'gpt'], 'Allowed choices are cnn, mlp, lenet'],
+  ['an unknown schedule', ['train', 'digits', '--schedule', 'toString'], 'Allowed choices are warmup-cosine'],
+  ['a schedule of functions', ['train', 'digits', '--schedule', 'lambda'], 'made of functions'],
+  ['an option without a value', ['train', 'digits', '--optimizer-option', 'lr'], 'the form name=value'],
+  ['an empty value', ['train', 'digits', '--optimizer-option', 'lr='], 'the form name=value'],
+  ['a value that is nothing', ['train', 'digits', '--optimizer-option', 'eps=1x'], 'eps is a number, true, false'],
+  ['a gap in a list', ['train', 'digits', '--optimizer-option', 'betas=0.9,'], 'betas is a number'],
+  [
+    'an option given twice',
+    ['train', 'digits', '--optimizer-option', 'eps=1', '--optimizer-option', 'eps=2'],
+    'eps is given twice',
+  ],
+  ['a schedule with nothing after the colon', ['train', 'digits', '--schedule', 'step:'], 'the form name=value'],
 ])('refuses %s in one line', async (_what, args, message) => {
   const error: unknown = await parse(...args).catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(UsageError);
@@ -76,6 +108,7 @@ test('help and version are answers, not errors', async () => {
     for (const args of [['--help'], ['train', '--help'], ['--version']])
       expect(isAnswered(await parse(...args).catch((reason: unknown) => reason))).toBe(true);
     expect(write.mock.calls.join('')).toContain('--batch-size');
+    expect(write.mock.calls.join('')).toContain('--schedule multi-step:milestones=200,400,gamma=0.2');
   } finally {
     write.mockRestore();
   }
