@@ -1,13 +1,19 @@
 /** Programs that ran on the caller's thread delay other work by no more than this, and one program. */
 const TURN_MILLISECONDS = 1;
 let lastTurn = 0;
+let turn: Promise<void> | null = null;
 
-/** Short programs end before they are awaited, and awaiting what has ended gives the event loop no turn by itself. */
-function turnIsDue(): boolean {
-  const now = performance.now();
-  if (now - lastTurn < TURN_MILLISECONDS) return false;
-  lastTurn = now;
-  return true;
+/** A turn of the event loop, if one is due or on its way: all that ended before it is heard of in order after it. */
+function turnDue(): Promise<void> | null {
+  if (turn === null && performance.now() - lastTurn >= TURN_MILLISECONDS)
+    turn = new Promise((resolve) =>
+      setImmediate(() => {
+        lastTurn = performance.now();
+        turn = null;
+        resolve();
+      }),
+    );
+  return turn;
 }
 
 /**
@@ -17,14 +23,16 @@ function turnIsDue(): boolean {
 export class Completion<T> extends Promise<T> {
   /** Somebody listens. */
   observed = false;
+  /** It is resolved or rejected already: only then does awaiting it give the event loop no turn. */
+  ended = false;
 
   override then<A = T, B = never>(
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
     this.observed = true;
-    if (!turnIsDue()) return super.then(onFulfilled, onRejected);
-    return new Promise((resolve) => setImmediate(resolve)).then(() => super.then(onFulfilled, onRejected));
+    const wait = this.ended ? turnDue() : null;
+    return wait === null ? super.then(onFulfilled, onRejected) : wait.then(() => super.then(onFulfilled, onRejected));
   }
 
   /** Keeps Node from ending the process for a rejection, without counting as somebody who listens. */

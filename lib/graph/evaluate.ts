@@ -295,10 +295,14 @@ function deferred<T>(): { promise: Completion<T>; resolve: (value: T) => void; r
   let resolve!: (value: T) => void;
   let reject!: (error: Error) => void;
   const promise = new Completion<T>((onResolve, onReject) => {
-    resolve = onResolve;
+    resolve = (value) => {
+      promise.ended = true;
+      onResolve(value);
+    };
     // Silenced only now: a listener on every promise would queue a microtask each, and a loop that never yields never
     // runs them.
     reject = (error) => {
+      promise.ended = true;
       promise.silence();
       onReject(error);
     };
