@@ -1,6 +1,7 @@
 import { dtypes } from '../tensor/dtype';
 import { checkLimits } from '../tensor/shape';
 import { Tensor } from '../tensor/tensor';
+import { currentTrace } from '../tensor/tracing';
 import { currentLabel, isGradEnabled } from './modes';
 import type { Op } from './op';
 
@@ -13,8 +14,35 @@ export function setOnRecord(f: (tensor: Tensor) => void): void {
   onRecord = f;
 }
 
+/** Takes operations in place of the graph: a formula's recorder. */
+interface Recorder {
+  record(op: Op, inputs: readonly Tensor[], attrs: unknown): Tensor;
+}
+
+let recorder: Recorder | null = null;
+
+/** Runs `fn` with its operations going to a recorder; with null to the graph again. */
+export function withRecorder<T>(other: Recorder | null, fn: () => T): T {
+  const before = recorder;
+  recorder = other;
+  try {
+    return fn();
+  } finally {
+    recorder = before;
+  }
+}
+
 /** Records an operation: checks shapes and dtypes now, computes nothing. */
 export function record(op: Op, inputs: readonly Tensor[], attrs: unknown): Tensor {
+  if (recorder !== null) return recorder.record(op, inputs, attrs);
+  const tensor = recordNode(op, inputs, attrs);
+  const trace = currentTrace();
+  if (trace === null) onRecord(tensor);
+  else trace.recorded(tensor);
+  return tensor;
+}
+
+export function recordNode(op: Op, inputs: readonly Tensor[], attrs: unknown): Tensor {
   const shape = op.shape(inputs, attrs);
   checkLimits(op.name, shape);
   const dtype = op.dtype === undefined ? inputs[0]!.dtype : op.dtype(inputs, attrs);
@@ -35,6 +63,5 @@ export function record(op: Op, inputs: readonly Tensor[], attrs: unknown): Tenso
         tensor.requiresGrad = true;
         break;
       }
-  onRecord(tensor);
   return tensor;
 }

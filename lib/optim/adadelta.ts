@@ -30,6 +30,8 @@ const defaults: AdadeltaOptions = { lr: 1, rho: 0.9, eps: 1e-6, weightDecay: 0, 
  *     await optimizer.step();
  */
 export class Adadelta extends Optimizer<AdadeltaOptions> {
+  protected override readonly perElement = true;
+
   constructor(parameters: Parameters<AdadeltaOptions>, options: Partial<AdadeltaOptions> = {}) {
     super(parameters, defaults, options);
   }

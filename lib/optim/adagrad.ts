@@ -40,6 +40,8 @@ const defaults: AdagradOptions = {
  *     const rootMeanSquare = new Adagrad(model.parameters(), { lr: 0.01, average: true });
  */
 export class Adagrad extends Optimizer<AdagradOptions> {
+  protected override readonly perElement = true;
+
   constructor(parameters: Parameters<AdagradOptions>, options: Partial<AdagradOptions> = {}) {
     super(parameters, defaults, options);
   }

@@ -33,6 +33,8 @@ const defaults: AdamOptions = {
  *     const optimizer = new Adam(model.parameters(), { lr: 1e-3 });
  */
 export class Adam extends Optimizer<AdamOptions> {
+  protected override readonly perElement = true;
+
   constructor(parameters: Parameters<AdamOptions>, options: Partial<AdamOptions> = {}) {
     super(parameters, defaults, options);
   }
@@ -53,6 +55,8 @@ export class Adam extends Optimizer<AdamOptions> {
  *     const optimizer = new AdamW(model.parameters(), { lr: 1e-3, weightDecay: 0.05 });
  */
 export class AdamW extends Optimizer<AdamOptions> {
+  protected override readonly perElement = true;
+
   constructor(parameters: Parameters<AdamOptions>, options: Partial<AdamOptions> = {}) {
     super(parameters, { ...defaults, weightDecay: 0.01 }, options);
   }

@@ -29,6 +29,8 @@ const defaults: AdamaxOptions = { lr: 2e-3, betas: [0.9, 0.999], eps: 1e-8, weig
  *     await optimizer.step();
  */
 export class Adamax extends Optimizer<AdamaxOptions> {
+  protected override readonly perElement = true;
+
   constructor(parameters: Parameters<AdamaxOptions>, options: Partial<AdamaxOptions> = {}) {
     super(parameters, defaults, options);
   }

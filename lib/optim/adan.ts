@@ -31,6 +31,8 @@ const defaults: AdanOptions = { lr: 1e-3, betas: [0.98, 0.92, 0.99], eps: 1e-8, 
  *     await optimizer.step();
  */
 export class Adan extends Optimizer<AdanOptions> {
+  protected override readonly perElement = true;
+
   constructor(parameters: Parameters<AdanOptions>, options: Partial<AdanOptions> = {}) {
     super(parameters, defaults, options);
   }

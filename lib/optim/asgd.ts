@@ -33,6 +33,8 @@ const defaults: ASGDOptions = { lr: 1e-2, lambd: 1e-4, alpha: 0.75, t0: 1e6, wei
  *     await optimizer.step();
  */
 export class ASGD extends Optimizer<ASGDOptions> {
+  protected override readonly perElement = true;
+
   constructor(parameters: Parameters<ASGDOptions>, options: Partial<ASGDOptions> = {}) {
     super(parameters, defaults, options);
   }

@@ -27,6 +27,8 @@ const defaults: LionOptions = { lr: 1e-4, betas: [0.9, 0.99], weightDecay: 0, ma
  *     await optimizer.step();
  */
 export class Lion extends Optimizer<LionOptions> {
+  protected override readonly perElement = true;
+
   constructor(parameters: Parameters<LionOptions>, options: Partial<LionOptions> = {}) {
     super(parameters, defaults, options);
   }

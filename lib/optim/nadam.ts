@@ -40,6 +40,8 @@ const defaults: NAdamOptions = {
  *     await optimizer.step();
  */
 export class NAdam extends Optimizer<NAdamOptions> {
+  protected override readonly perElement = true;
+
   constructor(parameters: Parameters<NAdamOptions>, options: Partial<NAdamOptions> = {}) {
     super(parameters, defaults, options);
   }

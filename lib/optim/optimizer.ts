@@ -4,7 +4,9 @@ import { evaluateSync, recordTogether, submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
 import type { Shape } from '../tensor/shape';
 import { Variable, withoutCapturing, type Tensor } from '../tensor/tensor';
+import { currentTrace, refuseInTrace, type TracedStep } from '../tensor/tracing';
 import { checkNames, withDefaults } from './options';
+import { applyRule, RuleRunner, type Member, type RuleInput, type RuleRun } from './rule';
 import { ParameterState } from './state';
 import { restore, snapshot, type OptimizerStateDict } from './state-dict';
 
@@ -26,11 +28,8 @@ export type ParameterGroup<Options> = Options & {
 /** Parameters, or groups of them with options of their own. */
 export type Parameters<Options> = Iterable<Variable> | Iterable<Partial<Options> & { params: Iterable<Variable> }>;
 
-/** What an update rule has in its hands. */
-export interface Update<Options> {
-  readonly parameter: Tensor;
-  readonly gradient: Tensor;
-  readonly state: ParameterState;
+/** What an update rule has in its hands, for all parameters that it moves alike. */
+export interface Update<Options> extends RuleInput {
   readonly options: Options;
 }
 
@@ -45,7 +44,16 @@ export interface StepOptions {
  */
 export abstract class Optimizer<Options extends CommonOptions> {
   readonly paramGroups: ParameterGroup<Options>[] = [];
+  /**
+   * Whether the rule is the same for every element, whatever the parameter's shape: then it runs once a step for a whole
+   * group. It must not look at `parameter.shape`.
+   */
+  protected readonly perElement: boolean = false;
   readonly #states = new Map<Variable, ParameterState>();
+  /** For each group. */
+  readonly #runners: RuleRunner[] = [];
+  /** Counts what makes earlier traces of a step wrong: other parameters, other states. */
+  #generation = 0;
   readonly #defaults: Options;
 
   /** Throws ValueError for no parameters, a parameter given twice, or an option outside what is possible. */
@@ -97,6 +105,7 @@ export abstract class Optimizer<Options extends CommonOptions> {
     this.check(options);
     for (const parameter of params) this.accept(parameter, options);
     this.paramGroups.push({ ...options, params });
+    this.#generation++;
   }
 
   /** Forgets the gradients of all parameters. */
@@ -136,6 +145,8 @@ export abstract class Optimizer<Options extends CommonOptions> {
 
   /** Continues from a state dict of the same kind of optimizer. Throws ValueError, changing nothing, if it does not fit. */
   loadStateDict(dict: OptimizerStateDict): void {
+    refuseInTrace('loadStateDict', 'load before you compile');
+    this.#generation++;
     noGrad(() =>
       restore(
         this.name,
@@ -150,28 +161,62 @@ export abstract class Optimizer<Options extends CommonOptions> {
 
   /** Records the rule for every parameter; from here on Variables point at the new versions. */
   #record(): { roots: Tensor[]; undo: () => void } {
+    // Nobody keeps what the rule reads, so the next step may overwrite it.
+    return quietly(() => {
+      const members = this.paramGroups.map(({ params }) => this.#membersOf(params));
+      const runs = this.#begin(members);
+      const roots = runs.flatMap(applyRule);
+      currentTrace()?.steps(this.#traced(members, runs));
+      const undo = (): void => {
+        for (const { state } of members.flat()) state.fail();
+        this.#generation++;
+      };
+      return { roots, undo };
+    });
+  }
+
+  #membersOf(params: readonly Variable[]): Member[] {
+    const members: Member[] = [];
+    for (const variable of params) {
+      const gradient = variable.grad;
+      if (gradient !== null) members.push({ variable, gradient, state: this.#stateOf(variable) });
+    }
+    return members;
+  }
+
+  /** One more step of the members, group by group: counted, and its formulas. */
+  #begin(members: readonly (readonly Member[])[]): RuleRun[] {
     // Options may have been changed since the last step, by schedules or by hand.
     for (const group of this.paramGroups) this.check(group);
-    const roots: Tensor[] = [];
-    const stepped: ParameterState[] = [];
-    const record = (): void => {
-      for (const options of this.paramGroups)
-        for (const variable of options.params) {
-          const gradient = variable.grad;
-          if (gradient === null) continue;
-          const state = this.#stateOf(variable);
-          state.begin();
-          stepped.push(state);
-          variable.replace(this.update({ parameter: variable.current, gradient, state, options }));
-          roots.push(variable.current, ...state.tensors());
-        }
+    return members.flatMap((own, index) => {
+      for (const { state } of own) state.begin();
+      return this.#runnerOf(this.paramGroups[index]!, index).run(own);
+    });
+  }
+
+  /** This step as a compiled function repeats it: the same formulas for the same parameters, with new numbers. */
+  #traced(members: readonly (readonly Member[])[], runs: readonly RuleRun[]): TracedStep {
+    const generation = this.#generation;
+    const undo = (): void => members.forEach((own) => own.forEach(({ state }) => state.undo()));
+    return {
+      name: this.name,
+      scalars: runs.flatMap(({ scalars }) => scalars),
+      advance: () => {
+        if (generation !== this.#generation) return null;
+        const again = quietly(() => this.#begin(members));
+        if (again.length === runs.length && again.every(({ formula }, i) => formula === runs[i]!.formula))
+          return again.length === 1 ? again[0]!.scalars : again.flatMap(({ scalars }) => scalars);
+        undo();
+        return null;
+      },
+      undo,
     };
-    // Nobody keeps what the rule reads, so the next step may overwrite it.
-    noGrad(() => withoutCapturing(() => recordTogether(record)));
-    const undo = (): void => {
-      for (const state of stepped) state.undo();
-    };
-    return { roots, undo };
+  }
+
+  #runnerOf(group: ParameterGroup<Options>, index: number): RuleRunner {
+    return (this.#runners[index] ??= new RuleRunner(this.name, this.perElement, (input) =>
+      this.update({ ...input, options: group }),
+    ));
   }
 
   #stateOf(variable: Variable): ParameterState {
@@ -179,4 +224,9 @@ export abstract class Optimizer<Options extends CommonOptions> {
     if (state === undefined) this.#states.set(variable, (state = new ParameterState(variable)));
     return state;
   }
+}
+
+/** Records without gradients, without marking anything as seen, and without a submission in between. */
+function quietly<T>(fn: () => T): T {
+  return noGrad(() => withoutCapturing(() => recordTogether(fn)));
 }

@@ -30,6 +30,8 @@ const defaults: RAdamOptions = { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weigh
  *     await optimizer.step();
  */
 export class RAdam extends Optimizer<RAdamOptions> {
+  protected override readonly perElement = true;
+
   constructor(parameters: Parameters<RAdamOptions>, options: Partial<RAdamOptions> = {}) {
     super(parameters, defaults, options);
   }

@@ -45,6 +45,8 @@ const defaults: RMSpropOptions = {
  *     const asWritten = new RMSprop(model.parameters(), { lr: 1e-3, init: 'gradient', eps: 0 });
  */
 export class RMSprop extends Optimizer<RMSpropOptions> {
+  protected override readonly perElement = true;
+
   constructor(parameters: Parameters<RMSpropOptions>, options: Partial<RMSpropOptions> = {}) {
     super(parameters, defaults, options);
   }

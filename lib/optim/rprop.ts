@@ -29,6 +29,8 @@ const defaults: RpropOptions = { lr: 1e-2, etas: [0.5, 1.2], stepSizes: [1e-6, 5
  *     await optimizer.step();
  */
 export class Rprop extends Optimizer<RpropOptions> {
+  protected override readonly perElement = true;
+
   constructor(parameters: Parameters<RpropOptions>, options: Partial<RpropOptions> = {}) {
     super(parameters, defaults, options);
   }

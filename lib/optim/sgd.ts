@@ -4,7 +4,7 @@ import type { Tensor } from '../tensor/tensor';
 import { descentGradient } from './formulas';
 import { Optimizer, type CommonOptions, type Parameters, type Update } from './optimizer';
 import { checkBoolean, checkChoice, checkCommon, checkNumber } from './options';
-import type { ParameterState } from './state';
+import type { RuleState } from './state';
 
 /** How momentum is written: by PyTorch, in the classical form, or as an average of gradients. */
 export type MomentumForm = 'torch' | 'classical' | 'averaged';
@@ -35,7 +35,7 @@ const defaults: SGDOptions = {
 };
 
 /** Each written form: the new θ from θ and the gradient. m is 0 at first. */
-const forms: Record<MomentumForm, (...given: [Tensor, Tensor, ParameterState, SGDOptions]) => Tensor> = {
+const forms: Record<MomentumForm, (...given: [Tensor, Tensor, RuleState, SGDOptions]) => Tensor> = {
   torch(parameter, gradient, state, { lr, momentum, dampening, nesterov }) {
     const share = state.has(BUFFER) ? 1 - dampening : 1;
     const m = state.write(BUFFER, add(mul(state.read(BUFFER), momentum), mul(gradient, share)));
@@ -69,6 +69,8 @@ const forms: Record<MomentumForm, (...given: [Tensor, Tensor, ParameterState, SG
  *     const heavyBall = new SGD(model.parameters(), { lr: 0.1, momentum: 0.9, momentumForm: 'classical' });
  */
 export class SGD extends Optimizer<SGDOptions> {
+  protected override readonly perElement = true;
+
   constructor(parameters: Parameters<SGDOptions>, options: Partial<SGDOptions> = {}) {
     super(parameters, defaults, options);
   }

@@ -93,7 +93,7 @@ function stateOf(
     const expected = key === 'step' ? 'number' : stateShape(name, parameter);
     if (expected === 'number') {
       const given = numberOf(value);
-      if (key !== 'step' && Number.isFinite(given)) state.writeNumber(name, given);
+      if (key !== 'step' && Number.isFinite(given)) state.numbers = { ...state.numbers, [name]: given };
       else if (key === 'step' && Number.isSafeInteger(given) && given >= 0) state.step = given;
       else
         problems.push(

@@ -1,11 +1,22 @@
+import type { FormulaRecorder } from '../graph/formula';
+import { withRecorder } from '../graph/record';
 import { full } from '../ops/create';
 import type { Shape } from '../tensor/shape';
 import { Variable, type Tensor } from '../tensor/tensor';
+import { withTrace } from '../tensor/tracing';
 
 /** More steps than programs may be in flight: how far back a failure can reach. */
 const MAX_EARLIER = 32;
 
 type Numbers = Readonly<Record<string, number>>;
+const NO_NUMBERS: Numbers = {};
+
+interface Initial {
+  /** The parameter's where not given. */
+  readonly shape?: Shape | undefined;
+  /** 0 where not given. */
+  readonly fill?: number | undefined;
+}
 
 /**
  * What an optimizer remembers of one parameter: how often it was moved, tensors by name (of the parameter's shape unless
@@ -13,44 +24,31 @@ type Numbers = Readonly<Record<string, number>>;
  */
 export class ParameterState {
   step = 0;
-  numbers: Numbers = {};
+  numbers: Numbers = NO_NUMBERS;
   readonly variables = new Map<string, Variable>();
+  /** The steps in which the Variables were first used; none for those that were loaded. */
+  readonly #firstSteps = new Map<string, number>();
   /** The numbers before the latest steps, the last one last. */
   readonly #earlier: Numbers[] = [];
 
   constructor(private readonly parameter: Variable) {}
 
-  has(name: string): boolean {
-    return this.variables.has(name);
-  }
-
-  /** The current value; at first `fill` everywhere, 0 unless told otherwise. */
-  read(name: string, { shape = this.parameter.shape, fill = 0 }: { shape?: Shape; fill?: number } = {}): Tensor {
+  /** The Variable of that name; it is made at its first use. */
+  variable(name: string, { shape = this.parameter.shape, fill = 0 }: Initial = {}): Variable {
     let variable = this.variables.get(name);
     if (variable === undefined) {
-      variable = new Variable(full(shape, fill, { dtype: this.parameter.dtype }));
+      // A value of its own, whatever formula or trace is being recorded.
+      const make = (): Variable => new Variable(full(shape, fill, { dtype: this.parameter.dtype }));
+      variable = withRecorder(null, () => withTrace(null, make));
       this.variables.set(name, variable);
+      this.#firstSteps.set(name, this.step);
     }
-    return variable.current;
+    return variable;
   }
 
-  /** Replaces the value; returns it. `value` is the optimizer's own: nobody else may hold it. */
-  write(name: string, value: Tensor): Tensor {
-    this.read(name, { shape: value.shape });
-    const variable = this.variables.get(name)!;
-    variable.replace(value);
-    return variable.current;
-  }
-
-  /** Replaces a number; returns it. */
-  writeNumber(name: string, value: number): number {
-    this.numbers = { ...this.numbers, [name]: value };
-    return value;
-  }
-
-  /** The current values, to be computed. */
-  tensors(): Tensor[] {
-    return [...this.variables.values()].map((variable) => variable.current);
+  /** Whether an earlier step, or a state dict, has left a value of that name. */
+  has(name: string): boolean {
+    return this.variables.has(name) && (this.#firstSteps.get(name) ?? -1) < this.step;
   }
 
   /** One more step begins. */
@@ -60,10 +58,62 @@ export class ParameterState {
     if (this.#earlier.length > MAX_EARLIER) this.#earlier.shift();
   }
 
-  /** The step has failed; the Variables have gone back by themselves. */
+  /** The step is taken back; its Variables have gone back by themselves. */
   undo(): void {
     this.step--;
     this.numbers = this.#earlier.pop() ?? this.numbers;
+  }
+
+  /** As `undo`, after a failure: what the first step made is gone too. */
+  fail(): void {
+    this.undo();
     if (this.step === 0) this.variables.clear();
+  }
+}
+
+/** The states of parameters that a rule moves alike, as the rule sees them: tensors are placeholders of its formula. */
+export class RuleState {
+  readonly written = new Map<string, Tensor>();
+
+  constructor(
+    private readonly states: readonly ParameterState[],
+    private readonly parameter: Tensor,
+    private readonly recorder: FormulaRecorder,
+  ) {}
+
+  /** How many steps there were, this one included. */
+  get step(): number {
+    return this.states[0]!.step;
+  }
+
+  get numbers(): Numbers {
+    return this.states[0]!.numbers;
+  }
+
+  has(name: string): boolean {
+    return this.states[0]!.has(name);
+  }
+
+  /** The current value; at first `fill` everywhere, 0 unless told otherwise. */
+  read(name: string, initial: Initial = {}): Tensor {
+    const written = this.written.get(name);
+    if (written !== undefined) return written;
+    for (const state of this.states) state.variable(name, initial);
+    return this.recorder.input(name, initial.shape ?? this.parameter.shape, this.parameter.dtype);
+  }
+
+  /** Replaces the value; returns it. */
+  write(name: string, value: Tensor): Tensor {
+    const shape = this.recorder.perElement ? undefined : value.shape;
+    for (const state of this.states) state.variable(name, { shape });
+    this.written.set(name, value);
+    return value;
+  }
+
+  /** Replaces a number; returns it. */
+  writeNumber(name: string, value: number): number {
+    const numbers = { ...this.numbers, [name]: value };
+    for (const state of this.states) state.numbers = numbers;
+    return value;
   }
 }

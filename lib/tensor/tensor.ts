@@ -2,6 +2,7 @@ import { DTypeError, ShapeError } from '../errors';
 import { isFloat, type DType } from './dtype';
 import { formatShape, shapesEqual, sizeOf, type Shape } from './shape';
 import type { Storage } from './storage';
+import { currentTrace, refuseInTrace } from './tracing';
 
 /** What a tensor knows of the operation that made it; graph/op.ts has the rest. */
 export interface OpIdentity {
@@ -41,7 +42,7 @@ export abstract class TensorBase {
   /** Whether gradients flow to it. */
   abstract readonly requiresGrad: boolean;
   /** What `backward()` has accumulated; null before. */
-  grad: Tensor | null = null;
+  abstract grad: Tensor | null;
   /** A function, so that structuredClone and postMessage refuse tensors, which share memory with programs. */
   protected readonly useToTransferable = refuseClone;
 
@@ -68,6 +69,7 @@ export type Operand = TensorBase | number;
 export class Tensor extends TensorBase {
   /** Counts up in the order of recording, so inputs always come before what is made of them. */
   readonly serial = ++serials;
+  grad: Tensor | null = null;
   op: OpIdentity | null = null;
   inputs: readonly Tensor[] = NO_INPUTS;
   /** What the op was given besides tensors, as its definition wants it. */
@@ -128,7 +130,8 @@ export class Tensor extends TensorBase {
   }
 
   capture(): Tensor {
-    if (marking && this.variable !== null) this.captured = true;
+    // What a compiled function reads is read anew by every replay: no handle on this version.
+    if (marking && this.variable !== null && currentTrace() === null) this.captured = true;
     return this;
   }
 
@@ -175,6 +178,7 @@ export class Variable extends TensorBase {
   readonly shape: Shape;
   readonly dtype: DType;
   readonly requiresGrad: boolean;
+  #grad: Tensor | null = null;
   #current: Tensor;
   /** Whether the current version outlives a failed program: its value exists, or it was assigned by hand. */
   #stands = true;
@@ -201,6 +205,34 @@ export class Variable extends TensorBase {
     return this.#current.capture();
   }
 
+  get grad(): Tensor | null {
+    currentTrace()?.readsGradient(this);
+    // A compiled step writes the next gradient over this one, unless somebody has seen it.
+    if (marking && this.#grad !== null && currentTrace() === null) this.#grad.captured = true;
+    return this.#grad;
+  }
+
+  set grad(gradient: Tensor | null) {
+    currentTrace()?.changes(this);
+    this.#grad = gradient;
+  }
+
+  /** The gradient, without marking it as seen. */
+  get currentGrad(): Tensor | null {
+    return this.#grad;
+  }
+
+  /** What brings back the version and the gradient of now: for a trace, which leaves nothing behind. */
+  bookmark(): () => void {
+    const [current, stands, earlier, grad] = [this.#current, this.#stands, [...this.#earlier], this.#grad];
+    return () => {
+      this.#current = current;
+      this.#stands = stands;
+      this.#earlier = earlier;
+      this.#grad = grad;
+    };
+  }
+
   /**
    * Points this Variable at a new version, from now on. With `with`, computing that tensor computes the new version too.
    * Throws ShapeError, DTypeError if the value does not fit.
@@ -223,6 +255,7 @@ export class Variable extends TensorBase {
   /** Points this Variable at the same numbers in another dtype, which is its own from now on; its gradient is forgotten. */
   convert(value: TensorBase): void {
     (this as { dtype: DType }).dtype = value.dtype;
+    refuseInTrace('a Variable changes its dtype', 'convert the model before');
     this.grad = null;
     this.assign(value);
     // What came before has the other dtype: nothing to go back to.
@@ -245,6 +278,7 @@ export class Variable extends TensorBase {
   }
 
   #advance(version: Tensor, stands: boolean): void {
+    currentTrace()?.changes(this);
     if (this.#stands) this.#earlier.push(this.#current);
     // The oldest has its value; of those assigned by hand and never computed the latest are enough.
     if (this.#earlier.length > MAX_EARLIER) this.#earlier.splice(1, 1);

@@ -1,0 +1,124 @@
+import { applyFormula, FormulaRecorder, type FormulaRun } from '../graph/formula';
+import { labelled } from '../graph/modes';
+import { detach } from '../ops/identity';
+import { shapesEqual } from '../tensor/shape';
+import type { Tensor, Variable } from '../tensor/tensor';
+import { RuleState, type ParameterState } from './state';
+
+/** A parameter that a step moves. */
+export interface Member {
+  readonly variable: Variable;
+  readonly gradient: Tensor;
+  readonly state: ParameterState;
+}
+
+/** What a rule has in its hands. `parameter`, `gradient` and what `state` reads stand for those of all that it moves. */
+export interface RuleInput {
+  readonly parameter: Tensor;
+  readonly gradient: Tensor;
+  readonly state: RuleState;
+}
+
+/** A rule's formula for one step of some members. */
+export interface RuleRun extends FormulaRun {
+  readonly members: readonly Member[];
+  /** Names of the states that are written, in the order of the formula's outputs, which begin with the parameter. */
+  readonly written: readonly string[];
+}
+
+/**
+ * Runs an update rule once for all members that it moves alike: those with the same number of steps and the same state,
+ * and with one shape unless the rule is the same for every element.
+ */
+export class RuleRunner {
+  readonly #recorders = new Map<string, FormulaRecorder>();
+
+  constructor(
+    private readonly name: string,
+    private readonly perElement: boolean,
+    private readonly rule: (input: RuleInput) => Tensor,
+  ) {}
+
+  /** Members must have begun their step. Numbers of their states move on. */
+  run(members: readonly Member[]): RuleRun[] {
+    return this.#alike(members).map((group) => this.#runOn(group));
+  }
+
+  #alike(members: readonly Member[]): Member[][] {
+    const groups: Member[][] = [];
+    for (const member of members) {
+      const group = groups.find(([first]) => isAlike(first!, member, this.perElement));
+      if (group === undefined) groups.push([member]);
+      else group.push(member);
+    }
+    return groups;
+  }
+
+  #runOn(members: readonly Member[]): RuleRun {
+    const [{ variable, state: first }] = members as [Member];
+    const { dtype, shape } = variable;
+    const key = `${dtype} ${[...first.variables.keys()].join()} ${this.perElement ? '' : shape.join()}`;
+    let recorder = this.#recorders.get(key);
+    if (recorder === undefined) this.#recorders.set(key, (recorder = new FormulaRecorder(this.perElement)));
+    const parameter = recorder.input('parameter', shape, dtype);
+    const gradient = recorder.input('gradient', shape, dtype);
+    const states = members.map(({ state }) => state);
+    const state = new RuleState(states, parameter, recorder);
+    const run = recorder.run(() =>
+      labelled(this.name, () => {
+        const moved = this.rule({ parameter, gradient, state });
+        return distinct([moved, ...state.written.values()]);
+      }),
+    );
+    return { ...run, members, written: [...state.written.keys()] };
+  }
+}
+
+/** Points the Variables at the results; returns them: parameters and states. */
+export function applyRule(run: RuleRun): Tensor[] {
+  const { formula, members, written } = run;
+  const tensors = members.map(({ variable, gradient, state }) =>
+    formula.inputs.map((name) =>
+      name === 'parameter' ? variable.current : name === 'gradient' ? gradient : state.variables.get(name)!.current,
+    ),
+  );
+  return applyFormula(run, tensors).flatMap(([moved, ...values], m) => {
+    const { variable, state } = members[m]!;
+    variable.replace(moved!);
+    written.forEach((name, k) => state.variables.get(name)!.replace(values[k]!));
+    return [variable.current, ...[...state.variables.values()].map(({ current }) => current)];
+  });
+}
+
+function isAlike(a: Member, b: Member, perElement: boolean): boolean {
+  return (
+    a.variable.dtype === b.variable.dtype &&
+    a.gradient.dtype === b.gradient.dtype &&
+    a.state.step === b.state.step &&
+    (perElement || shapesEqual(a.variable.shape, b.variable.shape)) &&
+    sameNumbers(a.state, b.state) &&
+    sameKeys(a.state.variables, b.state.variables)
+  );
+}
+
+function sameNumbers({ numbers: a }: ParameterState, { numbers: b }: ParameterState): boolean {
+  if (a === b) return true;
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => Object.is(a[name], b[name]));
+}
+
+function sameKeys(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): boolean {
+  if (a.size !== b.size) return false;
+  for (const key of a.keys()) if (!b.has(key)) return false;
+  return true;
+}
+
+/** Each the result of an operation of its own, as a formula gives them. */
+function distinct(outputs: readonly Tensor[]): Tensor[] {
+  const seen = new Set<Tensor>();
+  return outputs.map((output) => {
+    const own = output.op === null || seen.has(output) ? detach(output) : output;
+    seen.add(own);
+    return own;
+  });
+}
