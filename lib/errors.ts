@@ -21,5 +21,8 @@ export class DataError extends SaddlepointError {}
 /** Gradients asked where the recorded graph has none, or has been freed. */
 export class GradientError extends SaddlepointError {}
 
+/** Something in a compiled function that its replays could not repeat: a number read inside, a tensor kept from the trace. */
+export class TraceError extends SaddlepointError {}
+
 /** The backend failed: no memory, an addon that does not fit, a program that it refuses. */
 export class BackendError extends SaddlepointError {}

@@ -5,6 +5,8 @@ export * from './errors';
 export * from './ops';
 export { fromTransferable, toTransferable, type TransferableTensor } from './ops/transfer';
 export * from './autodiff';
+export { compile, type CompileOptions } from './graph/compile';
+export { type ExplainedProgram, type Explanation } from './graph/compile/explain';
 export { stats } from './graph/evaluate';
 export { enableGrad, noGrad } from './graph/modes';
 export { type DType, type TypedArray } from './tensor/dtype';

@@ -45,3 +45,35 @@ export class Completion<T> extends Promise<T> {
     return Promise;
   }
 }
+
+/** A completion and what ends it. */
+export interface Deferred<T> {
+  readonly promise: Completion<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export function deferred<T>(): Deferred<T> {
+  let resolve!: (value: T) => void;
+  let reject!: (error: Error) => void;
+  const promise = new Completion<T>((onResolve, onReject) => {
+    resolve = (value) => {
+      promise.ended = true;
+      onResolve(value);
+    };
+    // Silenced only now: a listener on every promise would queue a microtask each, and a loop that never yields never
+    // runs them.
+    reject = (error) => {
+      promise.ended = true;
+      promise.silence();
+      onReject(error);
+    };
+  });
+  return { promise, resolve, reject };
+}
+
+export function completed(): Completion<void> {
+  const { promise, resolve } = deferred<void>();
+  resolve();
+  return promise;
+}

@@ -3,11 +3,12 @@ import type { TypedArray } from '../tensor/dtype';
 import { formatShape } from '../tensor/shape';
 import { setAddressOf, Storage } from '../tensor/storage';
 import type { Tensor } from '../tensor/tensor';
-import type { Backend } from './backend';
-import { Completion } from './completion';
+import { currentTrace, refuseInTrace } from '../tensor/tracing';
+import type { Backend, Run } from './backend';
+import { completed, deferred, type Completion } from './completion';
 import { countPending, sitesOf, trace, type Trace } from './program/trace';
 import { ProgramCache, type Compiled } from './programs';
-import { Queue, type Flight, type Pending } from './queue';
+import { Pending, Queue } from './queue';
 import { opOf } from './op';
 import { setOnRecord } from './record';
 
@@ -16,6 +17,7 @@ const INLINE_NANOSECONDS = 100_000;
 /** A longer pending recipe is submitted by itself. */
 const MAX_PENDING = 4096;
 const COUNT_EVERY = 64;
+const NONE: readonly Tensor[] = [];
 
 let selectBackend: (() => Backend) | null = null;
 let queue: Queue | null = null;
@@ -43,7 +45,8 @@ export function currentBackend(): Backend {
   return backendQueue().backend;
 }
 
-function backendQueue(): Queue {
+/** The queue of the backend in use; the first call chooses it. */
+export function backendQueue(): Queue {
   if (queue === null) {
     if (selectBackend === null) throw new Error('evaluate: no backend; import saddlepoint, not its parts');
     useBackend(selectBackend());
@@ -66,6 +69,8 @@ export interface SubmitOptions {
  * program, or of the one it depends on; unobserved, that error is thrown at the next step or read.
  */
 export function submit(roots: readonly Tensor[], options: SubmitOptions = {}): Completion<void> {
+  // A compiled function submits by itself, at every replay.
+  if (currentTrace() !== null) return completed();
   const target = backendQueue();
   target.collect();
   target.throwHeld();
@@ -78,6 +83,7 @@ export function submit(roots: readonly Tensor[], options: SubmitOptions = {}): C
 
 /** Computes the tensors and returns when they have their values. */
 export function evaluateSync(roots: readonly Tensor[]): void {
+  if (currentTrace() !== null) return;
   const target = backendQueue();
   target.collect();
   target.throwHeld();
@@ -99,7 +105,7 @@ export function recordTogether<T>(fn: () => T): T {
   }
 }
 
-/** Starts a program for what is pending; null if nothing is. */
+/** Starts a program for what is pending; its completion, or null if there is nothing to wait for. */
 function start(
   target: Queue,
   wanted: readonly Tensor[],
@@ -109,37 +115,50 @@ function start(
   const traced = trace(wanted);
   const failure = [...wanted, ...traced.leaves].find((tensor) => tensor.failure !== null)?.failure ?? null;
   if (traced.roots.length === 0 && failure === null) return null;
-  const { promise, resolve, reject } = deferred<void>();
-  const { onFailure } = options;
-  const pending: Pending = { id: ++runs, roots: traced.roots, onFailure, completion: promise, resolve, reject };
+  const pending = new Pending(nextRun(), traced.roots, NONE, options.onFailure);
   try {
     if (failure !== null) throw failure;
-    const compiled = cache.find(traced) ?? compileNow(traced, target.backend);
-    const flight = prepare(pending, traced, compiled);
-    release(traced);
-    counts.programs++;
-    const cost = compiled.program.estimatedNanoseconds * target.backend.costFactor;
-    target.enqueue(flight, sync || cost < INLINE_NANOSECONDS);
-  } catch (error) {
-    // What cannot start fails like what stops on its way: Variables go back, dependents get the same cause.
-    target.fail(pending, error as Error);
-  }
-  return promise;
-}
-
-function prepare(pending: Pending, traced: Trace, compiled: Compiled): Flight {
-  const sites = sitesOf(traced.nodes);
-  return {
-    ...pending,
-    run: {
+    const compiled = findOrCompile(traced, target.backend);
+    const run = {
       id: pending.id,
       loaded: compiled.loaded,
       bindings: bind(traced, compiled),
-      scalars: Float64Array.from(traced.scalars, (scalar) => scalar.scalar),
-      after: runsBefore(traced),
-    },
-    siteOf: (instruction) => sites[compiled.sites[instruction] ?? -1] ?? null,
-  };
+      scalars: Float64Array.from(traced.scalars, ({ scalar }) => scalar),
+      after: runsBefore(traced.leaves),
+    };
+    const sites = sitesOf(traced.nodes);
+    release(traced);
+    enqueue(target, pending, run, compiled, sync, (instruction) => sites[compiled.sites[instruction] ?? -1] ?? null);
+  } catch (error) {
+    // What cannot start fails like what stops on its way: Variables go back, dependents get the same cause.
+    target.fail(pending, error as Error);
+    return pending.completion;
+  }
+  return pending.hasFailed || target.isRunning(pending.id) ? pending.completion : null;
+}
+
+/** Hands a run to the queue: inline if it is short or somebody waits. */
+export function enqueue(
+  target: Queue,
+  pending: Pending,
+  run: Run,
+  { program }: Compiled,
+  sync: boolean,
+  siteOf: (instruction: number) => Error | null,
+): void {
+  counts.programs++;
+  const cost = program.estimatedNanoseconds * target.backend.costFactor;
+  target.enqueue({ pending, run, siteOf }, sync || cost < INLINE_NANOSECONDS);
+}
+
+/** The number of the next run. */
+export function nextRun(): number {
+  return ++runs;
+}
+
+/** The program for a trace, from the cache if it is known. */
+export function findOrCompile(traced: Trace, backend: Backend): Compiled {
+  return cache.find(traced) ?? compileNow(traced, backend);
 }
 
 function compileNow(traced: Trace, backend: Backend): Compiled {
@@ -163,10 +182,11 @@ function bind(traced: Trace, compiled: Compiled): Storage[] {
   return compiled.bindings.map(({ leaf, output }) => (output >= 0 ? storages[output]! : traced.leaves[leaf]!.storage!));
 }
 
-function runsBefore(traced: Trace): number[] {
-  const before = new Set<number>();
-  for (const leaf of traced.leaves) if (leaf.run !== 0) before.add(leaf.run);
-  return [...before];
+/** The runs in flight that fill some of the tensors. */
+export function runsBefore(leaves: readonly Tensor[]): number[] {
+  const before: number[] = [];
+  for (const { run } of leaves) if (run !== 0 && !before.includes(run)) before.push(run);
+  return before;
 }
 
 /** After submission: what has its value forgets its recipe unless a gradient may be asked; recomputation is counted. */
@@ -221,7 +241,12 @@ export function readItemSync(tensor: Tensor): number {
   return itemOf(tensor);
 }
 
+function refuseReading(): void {
+  refuseInTrace('a number is read', 'return the tensor from the compiled function and read it outside');
+}
+
 function ready(tensor: Tensor): void {
+  refuseReading();
   throwFailure(tensor);
   if (tensor.pending) evaluateSync([tensor]);
   else if (tensor.run !== 0) backendQueue().wait(tensor.run);
@@ -234,6 +259,7 @@ function throwFailure({ failure }: Tensor): void {
 }
 
 function read<T>(tensor: Tensor, get: (tensor: Tensor) => T): Completion<T> {
+  refuseReading();
   const { promise, resolve, reject } = deferred<T>();
   const target = backendQueue();
   const fail = (error: Error): void => {
@@ -278,7 +304,8 @@ function checkItem(tensor: Tensor): void {
 
 // ---- while recording
 
-const isEager = process.env.SADDLEPOINT_EAGER === '1';
+/** SADDLEPOINT_EAGER=1: every operation is computed as it is recorded. */
+export const isEager = process.env.SADDLEPOINT_EAGER === '1';
 
 setOnRecord((tensor) => {
   if (isEager) return evaluateSync([tensor]);
@@ -288,28 +315,3 @@ setOnRecord((tensor) => {
   if (++recorded % COUNT_EVERY === 0 && countPending(tensor, MAX_PENDING) > MAX_PENDING)
     void start(backendQueue(), [tensor], false, {});
 });
-
-// ---- promises
-
-function deferred<T>(): { promise: Completion<T>; resolve: (value: T) => void; reject: (error: Error) => void } {
-  let resolve!: (value: T) => void;
-  let reject!: (error: Error) => void;
-  const promise = new Completion<T>((onResolve, onReject) => {
-    resolve = (value) => {
-      promise.ended = true;
-      onResolve(value);
-    };
-    // Silenced only now: a listener on every promise would queue a microtask each, and a loop that never yields never
-    // runs them.
-    reject = (error) => {
-      promise.ended = true;
-      promise.silence();
-      onReject(error);
-    };
-  });
-  return { promise, resolve, reject };
-}
-
-function completed(): Completion<void> {
-  return new Completion<void>((resolve) => resolve());
-}

@@ -1,7 +1,7 @@
 import { dtypes, type DType } from '../tensor/dtype';
 import type { Shape } from '../tensor/shape';
 import { Tensor } from '../tensor/tensor';
-import { withTrace } from '../tensor/tracing';
+import { currentTrace, withTrace } from '../tensor/tracing';
 import type { Op } from './op';
 import type { Value } from './program/ir';
 import { recordNode, withRecorder } from './record';
@@ -125,7 +125,9 @@ export class FormulaRecorder {
     const values: Value[] = [];
     const valueOf = new Map<Tensor, Value>();
     const inputs = [...this.#inputs.keys()];
-    [...this.#inputs.values()].forEach((placeholder, slot) => valueOf.set(placeholder, leaf('leaf', slot, placeholder)));
+    [...this.#inputs.values()].forEach((placeholder, slot) =>
+      valueOf.set(placeholder, leaf('leaf', slot, placeholder)),
+    );
     let scalars = 0;
     let captured = inputs.length;
     for (const { op, inputs: operands, output } of this.#steps) {
@@ -237,4 +239,5 @@ function connect(tensor: Tensor, op: Tensor['op'], inputs: readonly Tensor[], at
   tensor.inputs = inputs;
   tensor.attributes = attributes;
   for (const input of inputs) if (input.pending && input.oldest < tensor.oldest) tensor.oldest = input.oldest;
+  currentTrace()?.recorded(tensor);
 }

@@ -2,23 +2,40 @@ import type { SaddlepointError } from '../errors';
 import { BackendError, ValueError } from '../errors';
 import type { Tensor } from '../tensor/tensor';
 import type { Backend, Run, RunFailure } from './backend';
-import type { Completion } from './completion';
+import { deferred, type Completion, type Deferred } from './completion';
 
 /** At most this many programs wait or run; the next submission waits for the oldest. */
 const MAX_IN_FLIGHT = 16;
 
-/** What hangs on a run that has not ended. */
-export interface Pending {
-  readonly id: number;
-  readonly roots: readonly Tensor[];
-  readonly onFailure: ((error: Error) => void) | undefined;
-  readonly completion: Completion<void>;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
+/** What hangs on a run: what becomes of it when it ends, and who waits for that. */
+export class Pending {
+  #ending: Deferred<void> | null = null;
+  hasFailed = false;
+
+  constructor(
+    readonly id: number,
+    /** What it computes: committed on success, without a value after a failure. */
+    readonly roots: readonly Tensor[],
+    /** Versions that it overwrites in place, as its very last act: after a failure they are as before. */
+    readonly inPlace: readonly Tensor[],
+    readonly onFailure: ((error: Error) => void) | undefined,
+  ) {}
+
+  /** Made when somebody asks: most runs end before that. */
+  get completion(): Completion<void> {
+    return (this.#ending ??= deferred<void>()).promise;
+  }
+
+  end(error: Error | null): void {
+    this.hasFailed = error !== null;
+    if (error !== null) (this.#ending ??= deferred<void>()).reject(error);
+    else this.#ending?.resolve();
+  }
 }
 
 /** One that the backend has. */
-export interface Flight extends Pending {
+export interface Flight {
+  readonly pending: Pending;
   readonly run: Run;
   /** For each instruction where the operation that it checks was recorded. */
   readonly siteOf: (instruction: number) => Error | null;
@@ -48,7 +65,8 @@ export class Queue {
     if (inline && this.#flights.size === 0) {
       this.#settle(flight, this.backend.runInline(flight.run));
     } else {
-      for (const root of flight.roots) root.run = flight.run.id;
+      for (const root of flight.pending.roots) root.run = flight.run.id;
+      for (const version of flight.pending.inPlace) version.run = flight.run.id;
       this.#flights.set(flight.run.id, flight);
       this.backend.submit(flight.run);
     }
@@ -77,7 +95,7 @@ export class Queue {
   }
 
   completionOf(id: number): Completion<void> | null {
-    return this.#flights.get(id)?.completion ?? null;
+    return this.#flights.get(id)?.pending.completion ?? null;
   }
 
   /** Keeps an error for the next step or read, unless somebody listens to its completion by then. */
@@ -97,29 +115,37 @@ export class Queue {
     this.#finish(pending, error);
   }
 
+  isRunning(id: number): boolean {
+    return this.#flights.has(id);
+  }
+
   #waitForOldest(): void {
     const [oldest] = this.#flights.keys();
     this.wait(oldest!);
   }
 
   #settle(flight: Flight, failure: RunFailure | null): void {
-    this.#finish(flight, failure === null ? null : this.#errorOf(flight, failure));
+    this.#finish(flight.pending, failure === null ? null : this.#errorOf(flight, failure));
   }
 
-  #finish(flight: Pending, error: Error | null): void {
-    for (const root of flight.roots) {
-      root.run = 0;
+  #finish(pending: Pending, error: Error | null): void {
+    const { id, roots, inPlace } = pending;
+    // A later run may be on its way to the same place.
+    for (const version of inPlace) if (version.run === id) version.run = 0;
+    for (const root of roots) {
+      if (root.run === id) root.run = 0;
       if (error !== null) {
         root.failure = error;
         root.storage = null;
       } else root.variable?.commit(root);
     }
-    if (error === null) return flight.resolve();
-    this.#errors.set(flight.id, error);
-    for (const root of flight.roots) root.variable?.revert(root);
-    flight.onFailure?.(error);
-    flight.reject(error);
-    this.hold(error, flight.completion);
+    if (error !== null) {
+      this.#errors.set(id, error);
+      for (const root of roots) root.variable?.revert(root);
+      pending.onFailure?.(error);
+      pending.end(error);
+      this.hold(error, pending.completion);
+    } else pending.end(null);
   }
 
   #errorOf(flight: Flight, failure: RunFailure): Error {

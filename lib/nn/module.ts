@@ -4,6 +4,7 @@ import { cast } from '../ops/cast';
 import { detach } from '../ops/identity';
 import { isFloat, type DType } from '../tensor/dtype';
 import { Variable, type Tensor, type TensorBase } from '../tensor/tensor';
+import { currentTrace, refuseInTrace } from '../tensor/tracing';
 import {
   addForwardHook,
   addForwardPreHook,
@@ -40,8 +41,18 @@ export interface Layer extends Module {
  *     }
  */
 export abstract class Module {
+  #training = true;
+
   /** Whether dropout drops and batch normalisation uses the batch's statistics. */
-  training = true;
+  get training(): boolean {
+    currentTrace()?.guard(this, 'training', () => this.#training);
+    return this.#training;
+  }
+
+  set training(training: boolean) {
+    refuseInTrace('train() or eval() is called', 'call it outside of the compiled function');
+    this.#training = training;
+  }
 
   /** Modules under a name each, itself under '' first; each module once. */
   *namedModules(): IterableIterator<[string, Module]> {

@@ -4,6 +4,7 @@ import { defineOp } from '../graph/op';
 import { isFloat, type DType } from '../tensor/dtype';
 import { checkInteger, checkShape, type Shape } from '../tensor/shape';
 import { Tensor, type TensorBase } from '../tensor/tensor';
+import { currentTrace, refuseInTrace } from '../tensor/tracing';
 import { cast } from './cast';
 import { withGrad } from './create';
 import { add, div, lt, mul, where } from './elementwise';
@@ -53,6 +54,7 @@ export class Generator {
   }
 
   set state({ seed, offset }: GeneratorState) {
+    refuseInTrace('a generator is given a state', 'seed it outside of the compiled function');
     for (const [name, value] of Object.entries({ seed, offset }))
       if (!Number.isInteger(value) || value < 0 || value > MAX_SEED)
         throw new ValueError(`Generator: ${name} is an integer from 0 to 2^53 - 1, got ${String(value)}`);
@@ -60,9 +62,11 @@ export class Generator {
     this.#offset = offset;
   }
 
-  /** The offset of the next random node. */
-  next(): number {
-    return this.#offset++;
+  /** Takes the offsets of the next `count` random nodes; returns the first. */
+  advance(count = 1): number {
+    const first = this.#offset;
+    this.#offset += count;
+    return first;
   }
 }
 
@@ -93,9 +97,10 @@ function defineRandom(name: 'uniform' | 'normal' | 'permutation') {
   });
   return (shape: Shape, dtype: DType, generator: Generator = defaultGenerator): Tensor => {
     checkShape(name, shape);
-    const { seed } = generator;
-    const numbers = [seed, generator.next()].map((value) => Tensor.ofScalar(value, 'float64'));
-    return apply(numbers, { shape: [...shape], dtype });
+    const seed = Tensor.ofScalar(generator.seed, 'float64');
+    const offset = Tensor.ofScalar(generator.advance(), 'float64');
+    currentTrace()?.draws(generator, seed, offset);
+    return apply([seed, offset], { shape: [...shape], dtype });
   };
 }
 

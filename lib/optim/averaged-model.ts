@@ -9,6 +9,7 @@ import { tensor } from '../ops/create';
 import { add, div, mul, sub } from '../ops/elementwise';
 import { detach } from '../ops/identity';
 import { isFloat } from '../tensor/dtype';
+import { refuseInTrace } from '../tensor/tracing';
 import { Variable, withoutCapturing, type Tensor } from '../tensor/tensor';
 import { checkBoolean, checkNames, checkNumber } from './options';
 
@@ -72,6 +73,7 @@ export class AveragedModel {
 
   /** Takes in the model's present weights. Returns at once; resolves when the averages are computed. */
   updateParameters(): Completion<void> {
+    refuseInTrace('AveragedModel.updateParameters counts', 'call it after the compiled function');
     const count = this.nAveraged++;
     noGrad(() =>
       withoutCapturing(() => {

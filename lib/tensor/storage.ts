@@ -11,6 +11,7 @@ let addressOf: (buffer: ArrayBuffer) => number = () => 0;
 /** The backend tells how to find an address; without one, storages are only as aligned as V8 makes them. */
 export function setAddressOf(f: (buffer: ArrayBuffer) => number): void {
   addressOf = f;
+  slabs = [];
 }
 
 /** Not zeroed where that costs time: every kernel writes its whole output. */
@@ -23,9 +24,44 @@ function allocate(dtype: DType, length: number, bytes: number): ArrayBuffer {
   }
 }
 
+/** Small storages of one size share a buffer, so that most need no allocation: a piece keeps at most this many alive. */
+const PIECES = 32;
+const LARGEST_PIECE = 4096;
+
+interface Slab {
+  buffer: ArrayBuffer;
+  address: number;
+  /** Of the next piece, in bytes. */
+  offset: number;
+  end: number;
+}
+
+/** By the logarithm of the pieces' size. */
+let slabs: (Slab | undefined)[] = [];
+
+/** The slab whose next piece has room for `bytes`; the caller takes that piece. */
+function slabFor(dtype: DType, bytes: number): { slab: Slab; pieceBytes: number } {
+  const size = Math.max(6, 32 - Math.clz32(bytes - 1));
+  const pieceBytes = 2 ** size;
+  let slab = slabs[size];
+  if (slab === undefined || slab.offset === slab.end) {
+    const { buffer, address, padding } = alignedBuffer(dtype, PIECES * pieceBytes);
+    slab = { buffer, address, offset: padding, end: padding + PIECES * pieceBytes };
+    slabs[size] = slab;
+  }
+  return { slab, pieceBytes };
+}
+
+/** A buffer with `bytes` from an aligned address on. */
+function alignedBuffer(dtype: DType, bytes: number): { buffer: ArrayBuffer; address: number; padding: number } {
+  const buffer = allocate(dtype, bytes / dtypes[dtype].bytes, bytes + ALIGNMENT);
+  const address = addressOf(buffer);
+  return { buffer, address, padding: address === 0 ? 0 : (ALIGNMENT - (address % ALIGNMENT)) % ALIGNMENT };
+}
+
 /**
- * The numbers of a tensor: dense, row-major, owned by V8, never handed out (nobody else could detach or write them).
- * 64 bytes more than needed, so that the data can start at a cache line.
+ * The numbers of a tensor: dense, row-major, owned by V8, never handed out (nobody else could detach or write them). They
+ * start at a cache line.
  */
 export class Storage {
   readonly data: TypedArray;
@@ -36,9 +72,15 @@ export class Storage {
     readonly length: number,
   ) {
     const { bytes, array } = dtypes[dtype];
-    const buffer = allocate(dtype, length, length * bytes + ALIGNMENT);
-    const address = addressOf(buffer);
-    const padding = address === 0 ? 0 : (ALIGNMENT - (address % ALIGNMENT)) % ALIGNMENT;
+    const total = length * bytes;
+    if (total > 0 && total <= LARGEST_PIECE) {
+      const { slab, pieceBytes } = slabFor(dtype, total);
+      this.data = new array(slab.buffer, slab.offset, length);
+      if (slab.address !== 0) this.#address = slab.address + slab.offset;
+      slab.offset += pieceBytes;
+      return;
+    }
+    const { buffer, address, padding } = alignedBuffer(dtype, total);
     this.data = new array(buffer, padding, length);
     if (address !== 0) this.#address = address + padding;
   }

@@ -162,7 +162,8 @@ export function setDetach(detach: (value: Tensor) => Tensor): void {
 
 /** The same numbers under another identity; values are shared, as they never change. */
 function snapshot(value: Tensor): Tensor {
-  const ready = value.storage !== null && value.run === 0;
+  // In a trace nothing is ready: the next replay has other numbers.
+  const ready = value.storage !== null && value.run === 0 && currentTrace() === null;
   return ready ? Tensor.ofStorage(value.storage!, value.shape) : detachForAssign(value);
 }
 
@@ -260,6 +261,21 @@ export class Variable extends TensorBase {
     this.assign(value);
     // What came before has the other dtype: nothing to go back to.
     this.#earlier = [];
+  }
+
+  /** Points this Variable at what a replay of a compiled function computes. */
+  take(version: Tensor): void {
+    version.variable = this;
+    version.requiresGrad = this.requiresGrad;
+    this.#advance(version, false);
+  }
+
+  /** Gives this Variable a buffer of its own, with the same numbers: whoever has seen the version keeps the old one. */
+  unshare(storage: Storage): void {
+    const version = Tensor.ofStorage(storage, this.shape);
+    version.variable = this;
+    version.requiresGrad = this.requiresGrad;
+    this.#advance(version, true);
   }
 
   /** The program that computes `version` succeeded. */

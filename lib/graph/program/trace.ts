@@ -20,9 +20,22 @@ export interface Trace {
 
 let walks = 0;
 
+/** Which tensors come along, and what may be overwritten: as recorded, or as a compiled function knows better. */
+export interface TraceOptions {
+  /** Whether companions of what is wanted are computed too. */
+  readonly companions: boolean;
+  /** The version that a root may be written over. */
+  readonly donor: (root: Tensor) => Tensor | null;
+}
+
+const asRecorded: TraceOptions = {
+  companions: true,
+  donor: ({ replaces: old }) => (old === null || old.captured || old.storage === null ? null : old),
+};
+
 /** Lays flat what the pending ones of `wanted` need, with their companions. Iterative: recipes can be deep. */
-export function trace(wanted: readonly Tensor[]): Trace {
-  const { nodes, roots } = collect(wanted);
+export function trace(wanted: readonly Tensor[], options: TraceOptions = asRecorded): Trace {
+  const { nodes, roots } = collect(wanted, options.companions);
   const leaves: Tensor[] = [];
   const scalars: Tensor[] = [];
   const signature: number[] = [];
@@ -49,13 +62,17 @@ export function trace(wanted: readonly Tensor[]): Trace {
       signature.push(input.index, input.isScalar ? 0 : input.pending ? 1 : 2);
     }
   }
-  const donors = roots.map((root) => donorOf(root, walk));
+  const donors = roots.map((root) => {
+    // Only if this program reads it.
+    const donor = options.donor(root);
+    return donor === null || donor.visit !== walk ? -1 : donor.index;
+  });
   for (let i = 0; i < roots.length; i++) signature.push(roots[i]!.index, donors[i]!);
   return { nodes, leaves, scalars, roots, donors, signature };
 }
 
 /** All pending tensors that the wanted ones need, in the order of recording, and everything that becomes a value. */
-function collect(wanted: readonly Tensor[]): { nodes: Tensor[]; roots: Tensor[] } {
+function collect(wanted: readonly Tensor[], companions: boolean): { nodes: Tensor[]; roots: Tensor[] } {
   const walk = ++walks;
   const nodes: Tensor[] = [];
   const roots: Tensor[] = [];
@@ -80,19 +97,13 @@ function collect(wanted: readonly Tensor[]): { nodes: Tensor[]; roots: Tensor[] 
       if (input.pending && input.visit !== walk) stack.push(input);
     }
     // A version that has been replaced before it was computed is only an intermediate.
+    if (!companions) continue;
     for (const companion of tensor.companions ?? [])
       if (companion.variable === null || companion.variable.current === companion) addRoot(companion);
   }
   nodes.sort((a, b) => a.serial - b.serial);
   roots.sort((a, b) => a.serial - b.serial);
   return { nodes, roots };
-}
-
-/** The version that the root replaces, if this program reads it and nobody else can. */
-function donorOf(root: Tensor, walk: number): number {
-  const old = root.replaces;
-  if (old === null || old.captured || old.storage === null || old.visit !== walk) return -1;
-  return old.index;
 }
 
 /** How many pending tensors `tensor` needs; stops counting beyond `limit`. */

@@ -1,3 +1,4 @@
+import { refuseInTrace } from '../../tensor/tracing';
 import { ValueError } from '../../errors';
 import { checkInteger } from '../../tensor/shape';
 import { checkChoice, checkNames, checkNumber, withDefaults } from '../options';
@@ -70,6 +71,7 @@ export class ReduceLROnPlateau {
 
   /** Takes in what was measured; a NaN is no improvement. */
   step(metric: number): void {
+    refuseInTrace('ReduceLROnPlateau steps', 'step the schedule after the compiled function');
     if (typeof metric !== 'number')
       throw new ValueError(`ReduceLROnPlateau: the metric is a number, got ${typeof metric}`);
     this.lastEpoch++;

@@ -1,3 +1,4 @@
+import { refuseInTrace } from '../../tensor/tracing';
 import { ValueError } from '../../errors';
 import { checkNumber } from '../options';
 
@@ -53,6 +54,7 @@ export abstract class LRScheduler {
 
   /** Goes on to the next learning rate. */
   step(): void {
+    refuseInTrace(`${this.name} steps`, 'step the schedule after the compiled function');
     this.moveTo(this.lastEpoch + 1);
     this.apply();
   }

@@ -1,0 +1,176 @@
+import { Storage } from '../../tensor/storage';
+import { Tensor, type Variable } from '../../tensor/tensor';
+import { enqueue, nextRun, runsBefore, submit } from '../evaluate';
+import type { Compiled } from '../programs';
+import { Pending, type Queue } from '../queue';
+import { mapLeaves } from './arguments';
+import type { Outcome, Source, TracedFunction } from './tracing';
+
+/** A traced function and its program: everything that a replay needs, looked up once. */
+export interface Entry {
+  readonly traced: TracedFunction;
+  readonly compiled: Compiled;
+  /** For each output of the program the Variable whose version it is and is written over, or null. */
+  readonly inPlace: readonly (Variable | null)[];
+  /** The other new versions. */
+  readonly fresh: readonly { readonly variable: Variable; readonly root: number }[];
+  /** Gradients that earlier replays have left: written over while nobody has seen them. */
+  readonly gradients: WeakSet<Tensor>;
+  replays: number;
+}
+
+export function entryOf(traced: TracedFunction, compiled: Compiled): Entry {
+  const inPlace = compiled.outputs.map(({ donor }) => {
+    const source = donor < 0 ? null : traced.sources[donor]!;
+    return source !== null && 'version' in source ? source.version : null;
+  });
+  const fresh = traced.versions.filter(({ root }) => inPlace[compiled.rootOutputs[root]!] === null);
+  return { traced, compiled, inPlace, fresh, gradients: new WeakSet(), replays: 0 };
+}
+
+/** The numbers of one more step of every optimizer, and of the generators; undone where the run fails. */
+export interface Advanced {
+  readonly scalars: Float64Array;
+  readonly undo: (() => void) | undefined;
+}
+
+/** Null, with nothing changed, if an optimizer would record another program now. */
+export function advance({ steps, generators, scalars }: TracedFunction): Advanced | null {
+  const values = scalars.slice();
+  for (let i = 0; i < steps.length; i++) {
+    const { step, slots } = steps[i]!;
+    const now = step.advance();
+    if (now === null) {
+      while (--i >= 0) steps[i]!.step.undo();
+      return null;
+    }
+    for (let k = 0; k < slots.length; k++) if (slots[k]! >= 0) values[slots[k]!] = now[k]!.scalar;
+  }
+  for (const { generator, slots } of generators) {
+    const { seed } = generator;
+    const first = generator.advance(slots.length);
+    for (let k = 0; k < slots.length; k++) {
+      const { seed: seedSlot, offset } = slots[k]!;
+      if (seedSlot >= 0) values[seedSlot] = seed;
+      if (offset >= 0) values[offset] = first + k;
+    }
+  }
+  const undo = (): void => steps.forEach(({ step }) => step.undo());
+  return { scalars: values, undo: steps.length === 0 ? undefined : undo };
+}
+
+/** Runs the program on what is there now, and leaves behind what the function would have left. */
+export function replay(entry: Entry, target: Queue, args: readonly Tensor[], { scalars, undo }: Advanced): unknown {
+  const { traced, compiled } = entry;
+  entry.replays++;
+  computePending(traced.sources, args);
+  for (const variable of entry.inPlace) if (variable?.current.captured === true) unshare(variable, target);
+  const leaves = traced.sources.map((source) => tensorOf(source, args));
+  const results = new Results(entry);
+  for (const { variable, root } of entry.fresh) variable.take(results.make(root));
+  const resolve = (outcome: Outcome): unknown => {
+    if (outcome.root >= 0) return results.make(outcome.root);
+    return outcome.argument >= 0 ? args[outcome.argument] : outcome.value;
+  };
+  for (const { variable, outcome } of traced.gradients) {
+    if (outcome.root >= 0 && results.makeOver(outcome.root, variable.currentGrad)) continue;
+    const grad = resolve(outcome) as Tensor | null;
+    variable.grad = grad;
+    if (outcome.root >= 0) entry.gradients.add(grad!);
+  }
+  const result = mapLeaves(traced.result, (leaf) => resolve(leaf as Outcome));
+
+  const pending = new Pending(nextRun(), results.roots, results.overwritten, undo);
+  try {
+    const failure = leaves.find((leaf) => leaf.failure !== null)?.failure ?? null;
+    if (failure !== null) throw failure;
+    const bindings = compiled.bindings.map(({ leaf, output }) =>
+      output >= 0 ? results.storageOf(output) : leaves[leaf]!.storage!,
+    );
+    const run = { id: pending.id, loaded: compiled.loaded, bindings, scalars, after: runsBefore(leaves) };
+    const siteOf = (instruction: number): Error | null => traced.sites[compiled.sites[instruction] ?? -1] ?? null;
+    enqueue(target, pending, run, compiled, false, siteOf);
+  } catch (error) {
+    target.fail(pending, error as Error);
+  }
+  return result;
+}
+
+/** The tensors of one replay: what is written over, and what is new. */
+class Results {
+  readonly roots: Tensor[] = [];
+  /** Versions that are written over. */
+  readonly overwritten: Tensor[] = [];
+  /** For each output of the program the first tensor that has its numbers. */
+  readonly #owners: (Tensor | null)[];
+
+  constructor(private readonly entry: Entry) {
+    this.#owners = entry.inPlace.map((variable) => {
+      if (variable === null) return null;
+      this.overwritten.push(variable.current);
+      return variable.current;
+    });
+  }
+
+  /** A new tensor for what the program computes. */
+  make(root: number): Tensor {
+    const { traced, compiled } = this.entry;
+    const output = compiled.rootOutputs[root]!;
+    const owner = this.#owners[output]!;
+    const storage = owner === null ? newStorage(compiled, output) : owner.storage!;
+    const tensor = Tensor.ofStorage(storage, traced.rootShapes[root]!);
+    // Two tensors share their numbers: neither may be overwritten.
+    if (owner === null) this.#owners[output] = tensor;
+    else owner.captured = tensor.captured = true;
+    this.roots.push(tensor);
+    return tensor;
+  }
+
+  /** Writes over a gradient of an earlier replay that nobody has seen; false if it is none. */
+  makeOver(root: number, gradient: Tensor | null): boolean {
+    const output = this.entry.compiled.rootOutputs[root]!;
+    if (gradient === null || gradient.captured || gradient.storage === null) return false;
+    if (this.#owners[output] !== null || !this.entry.gradients.has(gradient)) return false;
+    this.#owners[output] = gradient;
+    this.roots.push(gradient);
+    return true;
+  }
+
+  /** Also of what nobody has asked for. */
+  storageOf(output: number): Storage {
+    return this.#owners[output]?.storage ?? newStorage(this.entry.compiled, output);
+  }
+}
+
+function newStorage({ outputs }: Compiled, output: number): Storage {
+  const { dtype, length } = outputs[output]!.slot;
+  return new Storage(dtype, length);
+}
+
+function tensorOf(source: Source, args: readonly Tensor[]): Tensor {
+  if ('argument' in source) return args[source.argument]!;
+  if ('version' in source) return source.version.current;
+  if ('gradient' in source) return source.gradient.currentGrad!;
+  return source.captured;
+}
+
+/** Recipes among what the program starts from run before it. */
+function computePending(sources: readonly Source[], args: readonly Tensor[]): void {
+  const pending: Tensor[] = [];
+  for (const source of sources) {
+    const tensor = tensorOf(source, args);
+    if (tensor.pending) pending.push(tensor);
+  }
+  // Their error becomes that of the replay.
+  if (pending.length > 0) submit(pending).observed = true;
+}
+
+/** Gives a Variable a buffer of its own to be written over: somebody has seen its version, and keeps it as it is. */
+function unshare(variable: Variable, target: Queue): void {
+  if (variable.current.run !== 0) target.wait(variable.current.run);
+  const { current } = variable;
+  if (current.storage === null) return;
+  const storage = new Storage(current.dtype, current.size);
+  storage.data.set(current.storage.data as never);
+  variable.unshare(storage);
+}
