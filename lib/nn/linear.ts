@@ -1,8 +1,8 @@
 import { ShapeError } from '../errors';
 import { labelled } from '../graph/modes';
 import { add } from '../ops/elementwise';
-import { matmul } from '../ops/matmul';
-import { permute, reshape, transpose } from '../ops/shape';
+import { matmul, matmulTransposed } from '../ops/matmul';
+import { permute, reshape } from '../ops/shape';
 import { formatShape, shapesEqual } from '../tensor/shape';
 import type { Tensor, TensorBase } from '../tensor/tensor';
 
@@ -21,7 +21,7 @@ export function linear(x: TensorBase, weight: TensorBase, bias: TensorBase | nul
   if (bias && !shapesEqual(bias.shape, [outputs!]))
     throw new ShapeError(`linear: bias is [${outputs}], one number for each output, got ${formatShape(bias.shape)}`);
   return labelled('linear', () => {
-    const product = matmul(x, transpose(weight, 0, 1));
+    const product = matmulTransposed(x, weight);
     return bias ? add(product, bias) : product;
   });
 }

@@ -1,35 +1,61 @@
 import { ShapeError } from '../errors';
-import { defineOp, type Apply } from '../graph/op';
+import { defineOp, type Layout } from '../graph/op';
 import { broadcastShapes, formatShape, shapesEqual, sizeOf } from '../tensor/shape';
 import type { Tensor, TensorBase } from '../tensor/tensor';
 import { add } from './elementwise';
 import { promotedFloats } from './operands';
-import { expand, reshape, transpose } from './shape';
+import { expand, reshape } from './shape';
 
-const adjoint = (x: Tensor): Tensor => transpose(x, -2, -1);
-const product = (a: Tensor, b: Tensor): Tensor => matmulOp([a, b], undefined);
+/** Which operands are read with their last two dims exchanged. */
+interface Transposes {
+  readonly a: boolean;
+  readonly b: boolean;
+}
 
-/**
- * Whether x is stored with its last two dims exchanged, as `linear` reads its weight: its gradient is computed in that
- * order too, so that undoing the transpose needs no copy.
- */
-const isTransposed = (x: Tensor): boolean => x.op?.name === 'permute';
+const kinds: readonly Transposes[] = [
+  { a: false, b: false },
+  { a: true, b: false },
+  { a: false, b: true },
+  { a: true, b: true },
+];
+const numbersOf = kinds.map(({ a, b }) => [Number(a), Number(b)]);
+const kindOf = (a: boolean, b: boolean): number => Number(a) + 2 * Number(b);
 
-const matmulOp: Apply = defineOp('matmul', {
-  shape: ([a, b]) => {
-    const batch = a!.shape.slice(0, -2);
-    if (!shapesEqual(batch, b!.shape.slice(0, -2)) || a!.shape.at(-1) !== b!.shape.at(-2))
-      throw new ShapeError(`matmul: ${formatShape(a!.shape)} and ${formatShape(b!.shape)} do not fit`);
-    return [...batch, a!.shape.at(-2)!, b!.shape.at(-1)!];
+/** A' B', where the flags say which of both is transposed: a gradient needs no transpose of its own, and no copy. */
+const product = (a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor =>
+  matmulOp([a, b], kinds[kindOf(transposeA, transposeB)]!);
+
+const swapped = ({ offset, shape, strides }: Layout): Layout => ({ offset, shape: swap(shape), strides: swap(strides) });
+
+function swap(list: readonly number[]): number[] {
+  return [...list.slice(0, -2), list[list.length - 1]!, list[list.length - 2]!];
+}
+
+const matmulOp = defineOp<Transposes>('matmul', {
+  shape: ([a, b], transposes) => {
+    const [x, y] = [a!.shape, b!.shape];
+    const rank = x.length;
+    const rows = x[rank - (transposes.a ? 1 : 2)]!;
+    const columns = y[rank - (transposes.b ? 2 : 1)]!;
+    if (rank === 2 && y.length === 2 && x[transposes.a ? 0 : 1] === y[transposes.b ? 1 : 0]) return [rows, columns];
+    const batch = x.slice(0, -2);
+    if (!shapesEqual(batch, y.slice(0, -2)) || x[rank - (transposes.a ? 2 : 1)] !== y[rank - (transposes.b ? 1 : 2)])
+      throw new ShapeError(`matmul: ${formatShape(x)} and ${formatShape(y)} do not fit`);
+    return [...batch, rows, columns];
   },
-  lower: { kernel: 'matmul' },
-  vjp: (g, [a, b]) => [
-    isTransposed(a!) ? adjoint(product(b!, adjoint(g))) : product(g, adjoint(b!)),
-    isTransposed(b!) ? adjoint(product(adjoint(g), a!)) : product(adjoint(a!), g),
+  attributes: ({ a, b }) => numbersOf[kindOf(a, b)]!,
+  lower: {
+    kernel: 'matmul',
+    arrange: ([a, b], transposes) => [transposes.a ? swapped(a!) : a!, transposes.b ? swapped(b!) : b!],
+    kernelAttributes: () => [],
+  },
+  vjp: (g, [a, b], _output, transposes) => [
+    transposes.a ? product(b!, g, transposes.b, true) : product(g, b!, false, !transposes.b),
+    transposes.b ? product(g, a!, true, transposes.a) : product(a!, g, !transposes.a, false),
   ],
-  jvp: ([da, db], [a, b]) => {
-    const left = da && product(da, b!);
-    const right = db && product(a!, db);
+  jvp: ([da, db], [a, b], _output, transposes) => {
+    const left = da && product(da, b!, transposes.a, transposes.b);
+    const right = db && product(a!, db, transposes.a, transposes.b);
     return left && right ? add(left, right) : (left ?? right)!;
   },
 });
@@ -58,6 +84,20 @@ export function matmul(a: TensorBase, b: TensorBase): Tensor {
   if (y.rank === 1) shape.pop();
   if (x.rank === 1) shape.splice(y.rank === 1 ? -1 : -2, 1);
   return reshape(matrices, shape);
+}
+
+/**
+ * x Wᵀ, as linear layers store their weights: x [..., k], weight [n, k] to [..., n]. Sizes must fit. Integers give float32.
+ */
+export function matmulTransposed(x: TensorBase, weight: TensorBase): Tensor {
+  const [left, right] = promotedFloats('matmul', x, weight);
+  if (left.shape.length === 2) return product(left, right, false, true);
+  const columns = left.shape[left.shape.length - 1]!;
+  const rows = sizeOf(left.shape.slice(0, -1));
+  return reshape(product(reshape(left, [rows, columns]), right, false, true), [
+    ...left.shape.slice(0, -1),
+    right.shape[0]!,
+  ]);
 }
 
 /** A batch times one matrix is one larger product. */
