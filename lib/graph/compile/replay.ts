@@ -103,6 +103,7 @@ class Results {
   readonly overwritten: Tensor[] = [];
   /** For each output of the program the first tensor that has its numbers. */
   readonly #owners: (Tensor | null)[];
+  #error: Error | null = null;
 
   constructor(private readonly entry: Entry) {
     this.#owners = entry.inPlace.map((variable) => {
@@ -117,8 +118,8 @@ class Results {
     const { traced, compiled } = this.entry;
     const output = compiled.rootOutputs[root]!;
     const owner = this.#owners[output]!;
-    const storage = owner === null ? newStorage(compiled, output) : owner.storage!;
-    const tensor = Tensor.ofStorage(storage, traced.rootShapes[root]!);
+    const tensor = new Tensor(traced.rootShapes[root]!, compiled.outputs[output]!.slot.dtype);
+    tensor.storage = owner === null ? this.#allocate(output) : owner.storage;
     // Two tensors share their numbers: neither may be overwritten.
     if (owner === null) this.#owners[output] = tensor;
     else owner.captured = tensor.captured = true;
@@ -136,15 +137,22 @@ class Results {
     return true;
   }
 
-  /** Also of what nobody has asked for. */
+  /** Throws what went wrong when the results were made. */
   storageOf(output: number): Storage {
-    return this.#owners[output]?.storage ?? newStorage(this.entry.compiled, output);
+    if (this.#error !== null) throw this.#error;
+    return this.#owners[output]!.storage!;
   }
-}
 
-function newStorage({ outputs }: Compiled, output: number): Storage {
-  const { dtype, length } = outputs[output]!.slot;
-  return new Storage(dtype, length);
+  /** Without memory the replay fails when it starts, like any other that cannot. */
+  #allocate(output: number): Storage | null {
+    const { dtype, length } = this.entry.compiled.outputs[output]!.slot;
+    try {
+      return new Storage(dtype, length);
+    } catch (error) {
+      this.#error = error as Error;
+      return null;
+    }
+  }
 }
 
 function tensorOf(source: Source, args: readonly Tensor[]): Tensor {
