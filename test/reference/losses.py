@@ -257,8 +257,9 @@ def focal():
     for shape in ((), (5,), (3, 4), (2, 1, 3)):
         x = 2 * torch.randn(shape)
         for y in (torch.randint(0, 2, shape).double(), torch.rand(shape)):
-            for options in ({}, {"alpha": 0.7, "gamma": 1.0}, {"alpha": None, "gamma": 3.5}, {"gamma": 0.0}):
-                reductions("focalLoss", [x, y], options, fixed=(1,), function=formula)
+            for options in ({}, {"alpha": 0.7, "gamma": 1.0}, {"alpha": None, "gamma": 3.5, "reduction": "none"},
+                            {"gamma": 0.0, "reduction": "sum"}):
+                record("focalLoss", [x, y], options, fixed=(1,), function=formula)
 
 
 for part in (regression, classes, binary, likelihood, margins, metric, distances, ctc, focal):
