@@ -14,6 +14,7 @@
     ],
     "kernel_sources": [
       "native/kernels/batchnorm.cc",
+      "native/kernels/check_range.cc",
       "native/kernels/conv2d.cc",
       "native/kernels/conv2d_input_grad.cc",
       "native/kernels/conv2d_weight_grad.cc",

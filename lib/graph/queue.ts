@@ -152,10 +152,12 @@ export class Queue {
     const cause = this.#errors.get(failure.cause);
     if (cause !== undefined) return cause;
     const instruction = flight.run.loaded.program.instructions[failure.instruction];
-    const message = instruction === undefined ? failure.message : `${instruction.label}: ${failure.message}`;
+    const site = flight.siteOf(failure.instruction);
+    // Two recipes of one structure share a program, but the site says which was recorded.
+    const label = site?.message ?? instruction?.label;
+    const message = label === undefined ? failure.message : `${label}: ${failure.message}`;
     if (failure.kind !== 'value') return new BackendError(message);
     const error: SaddlepointError = new ValueError(message);
-    const site = flight.siteOf(failure.instruction);
     // The stack that helps is where the operation was recorded, not where its numbers were asked for.
     if (site?.stack !== undefined)
       error.stack = `${error.name}: ${message}\n${site.stack.split('\n').slice(1).join('\n')}`;

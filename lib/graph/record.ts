@@ -52,7 +52,7 @@ export function recordNode(op: Op, inputs: readonly Tensor[], attrs: unknown): T
   tensor.attrs = attrs;
   tensor.attributes = op.attributes === undefined ? NONE : op.attributes(attrs, inputs);
   tensor.label = currentLabel() ?? op.name;
-  if (op.checksData === true) tensor.site = new Error('recorded here');
+  if (op.checksData === true) tensor.site = new Error(tensor.label);
   for (let i = 0; i < inputs.length; i++) {
     const input = inputs[i]!;
     if (input.pending && input.oldest < tensor.oldest) tensor.oldest = input.oldest;

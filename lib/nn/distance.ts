@@ -1,11 +1,14 @@
-import { DTypeError, ValueError } from '../errors';
+import { DTypeError, ShapeError, ValueError } from '../errors';
 import { labelled } from '../graph/modes';
+import { clamp } from '../ops/activations';
 import { cast } from '../ops/cast';
+import { tensor } from '../ops/create';
 import { abs, add, div, eq, gt, mul, ne, pow, sqrt, square, sub, where } from '../ops/elementwise';
+import { embedding } from '../ops/indexing';
 import { max, min, sum, type ReduceOptions } from '../ops/reduce';
 import { expand } from '../ops/shape';
 import { isFloat } from '../tensor/dtype';
-import { broadcastShapes, normalizeDim } from '../tensor/shape';
+import { broadcastShapes, formatShape, normalizeDim, normalizeDims } from '../tensor/shape';
 import { TensorBase, type Tensor } from '../tensor/tensor';
 import { checkNumber } from './check';
 import { Module } from './module';
@@ -18,6 +21,15 @@ export interface PairwiseDistanceOptions {
   eps?: number;
   /** Whether the last dim stays, with size 1. */
   keepdim?: boolean;
+}
+
+export interface NormalizeOptions {
+  /** Exponent of the norm: any number, Infinity for the largest element. */
+  p?: number;
+  /** The dim, or dims, whose norm becomes 1. */
+  dim?: number | readonly number[];
+  /** Norms below it count as this. */
+  eps?: number;
 }
 
 export interface CosineSimilarityOptions {
@@ -65,6 +77,52 @@ export function cosineSimilarity(x1: TensorBase, x2: TensorBase, options: Cosine
       return div(vectors, sqrt(atLeast(sum(square(vectors), { dim, keepdim: true }), eps * eps)));
     };
     return sum(mul(unit(x1), unit(x2)), { dim });
+  });
+}
+
+/**
+ * x / max(‖x‖, eps), with the p-norm over `dim`: vectors of length 1, but zeros stay 0. x of any shape. Throws ShapeError for
+ * a dim that x has not, DTypeError for integers, ValueError for a p that is no number or an eps below 0.
+ * Formula: https://pytorch.org/docs/1.13/generated/torch.nn.functional.normalize.html
+ *
+ *     normalize(tensor([[3, 4]])); // [[0.6, 0.8]]
+ *     normalize(weight, { p: 1, dim: 0 });
+ */
+export function normalize(x: TensorBase, options: NormalizeOptions = {}): Tensor {
+  const name = 'normalize';
+  const { p = 2, dim = 1, eps = 1e-12 } = options;
+  checkVectors(name, { x });
+  checkExponent(name, p);
+  checkNumber(name, 'eps', eps, { least: 0 });
+  return labelled(name, () => {
+    normalizeDims(name, dim, x.rank);
+    return div(x, clamp(vectorNorm(x, { p, dim, keepdim: true }), { min: eps }));
+  });
+}
+
+/**
+ * The p-norms of the differences of all pairs of rows: x [N, D] gives [N (N - 1) / 2], in the order (0, 1), (0, 2), ...,
+ * (1, 2), ... The gradient of a distance of 0 is 0. Throws ShapeError for other shapes, DTypeError for integers, ValueError
+ * for a p below 0.
+ * Formula: https://pytorch.org/docs/1.13/generated/torch.nn.functional.pdist.html
+ *
+ *     pdist(tensor([[0, 0], [3, 4], [0, 1]])); // [5, 1, 4.2426]
+ *     pdist(points, { p: Infinity });
+ */
+export function pdist(x: TensorBase, options: { p?: number } = {}): Tensor {
+  const name = 'pdist';
+  const { p = 2 } = options;
+  checkVectors(name, { x });
+  if (typeof p !== 'number' || !(p >= 0))
+    throw new ValueError(`${name}: p is a number of at least 0, got ${String(p)}`);
+  if (x.rank !== 2) throw new ShapeError(`${name}: x is [N, D], got ${formatShape(x.shape)}`);
+  return labelled(name, () => {
+    const count = x.shape[0]!;
+    const pairs = Array.from({ length: count }, (_, i) =>
+      Array.from({ length: count - 1 - i }, (_, j) => [i, i + 1 + j]),
+    );
+    const row = (side: number): Tensor => embedding(x, tensor(Int32Array.from(pairs.flat(), (pair) => pair[side]!)));
+    return vectorNorm(sub(row(0), row(1)), { p, dim: 1 });
   });
 }
 

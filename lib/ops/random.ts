@@ -8,6 +8,7 @@ import { currentTrace, refuseInTrace } from '../tensor/tracing';
 import { cast } from './cast';
 import { withGrad } from './create';
 import { add, div, lt, mul, where } from './elementwise';
+import { checkRange } from './identity';
 import { asFloat } from './operands';
 
 const MAX_SEED = Number.MAX_SAFE_INTEGER;
@@ -173,10 +174,10 @@ export function randperm(n: number, options: GeneratorOptions = {}): Tensor {
   return permutationNode([n], 'int32', options.generator);
 }
 
-/** 1 with the probability that p gives for each element, else 0, in p's shape and dtype. */
+/** 1 with the probability that p gives for each element, else 0, in p's shape and dtype. A p out of [0, 1] fails when it is computed. */
 export function bernoulli(p: TensorBase, options: GeneratorOptions = {}): Tensor {
   return labelled('bernoulli', () => {
-    const probabilities = asFloat('bernoulli', p);
+    const probabilities = checkRange(asFloat('bernoulli', p), 0, 1);
     return cast(
       lt(uniformNode(probabilities.shape, probabilities.dtype, options.generator), probabilities),
       probabilities.dtype,

@@ -103,7 +103,7 @@ export class Tensor extends TensorBase {
   oldest = this.serial;
   /** What the user called, for error messages. */
   label = '';
-  /** Where an operation was recorded that the data can make fail. */
+  /** Where an operation was recorded that the data can make fail; its message is the label. */
   site: Error | null = null;
   /** Scratch marks of graph walks. */
   visit = 0;

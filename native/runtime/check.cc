@@ -93,6 +93,9 @@ class Checker {
         return concat();
       case k_pad:
         return pad();
+      case k_checkRange:
+        return counts(1, 1, 3) && floating(0) && sameDType(0) && range() &&
+               require(sameShape(inputs_[0], outputs_[0]), "input and output have different shapes");
       case k_uniform:
       case k_normal:
         return counts(0, 1, 2) && require(isFloat(outputs_[0].dtype), "its output is not floating-point") && slots();
@@ -353,6 +356,11 @@ class Checker {
         return fail("its input does not fit into its output");
     }
     return true;
+  }
+
+  bool range() {
+    int64_t allowNaN;
+    return require(attributes_[0] <= attributes_[1], "its range is empty") && integer(2, 0, 1, &allowNaN);
   }
 
   bool slots() {

@@ -171,6 +171,7 @@ inline std::vector<Example> examples() {
       single(k_embeddingGrad, {{f, {3, 2, 5}}, {i, {3, 2}}}, {{f, {4, 5}}}, {}),
       single(k_concat, {{b, {2, 3}}, {b, {2, 1}}, {b, {2, 4}}}, {{b, {2, 8}}}, {1}),
       single(k_pad, {{i, {2, 3}}}, {{i, {5, 8}}}, {7, 1, 0, 3, 2}),
+      single(k_checkRange, {{f, {2, 3}}}, {{f, {2, 3}}}, {-1e9, 1e9, 1}),
       single(k_uniform, {}, {{f, {33}}}, {0, 1}, 2),
       single(k_normal, {}, {{d, {17}}}, {1, 0}, 2),
       single(k_permutation, {}, {{i, {19}}}, {0, 1}, 2),

@@ -1,5 +1,6 @@
 import { BackendError, ValueError } from '../../lib/errors';
 import { evaluateSync, readData, readDataSync, readItemSync, submit } from '../../lib/graph/evaluate';
+import { labelled } from '../../lib/graph/modes';
 import { ones, tensor, zeros } from '../../lib/ops/create';
 import { add, mul, sub } from '../../lib/ops/elementwise';
 import { gather } from '../../lib/ops/indexing';
@@ -27,6 +28,11 @@ onEachBackend('programs are transactions', () => {
       [11, 12],
       [5, 6],
     ]);
+  });
+
+  test('of two recipes with one program each failure names what its own recipe was called', () => {
+    for (const name of ['first', 'second'])
+      expect(() => numbers(labelled(name, () => pick(tensor([1, 2]), 9)))).toThrow(`${name}: index 9`);
   });
 
   test('what depends on a failed program fails with the same cause, queued or not', async () => {

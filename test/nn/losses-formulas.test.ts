@@ -1,4 +1,4 @@
-import { logSoftmax, tensor, type Tensor } from '../../lib';
+import { logSoftmax, mul, nn, optim, tensor, type Tensor } from '../../lib';
 import { gradients } from '../../lib/autodiff';
 import { ValueError } from '../../lib/errors';
 import * as F from '../../lib/nn/functional';
@@ -32,6 +32,10 @@ function likelihood(logProbs: readonly (readonly number[])[], labels: readonly n
   }
   return Math.log(total);
 }
+
+/** Where a number decides whether there is a loss at all. */
+const ofProbability = (...x: number[]): Tensor => F.binaryCrossEntropy(x64(x), x64(x.map(() => 1)));
+const ofVariance = (variance: number): Tensor => F.gaussianNllLoss(x64([1, 2]), x64([1, 2]), x64([1, variance]));
 
 onEachBackend('formulas of losses', () => {
   describe('ctcLoss', () => {
@@ -232,23 +236,73 @@ onEachBackend('formulas of losses', () => {
     }
   });
 
-  test('binaryCrossEntropy is finite for 0 and 1, and NaN for what is no probability', () => {
+  test('binaryCrossEntropy is finite for 0 and 1', () => {
     const x = tensor([0, 1, 0, 1], { requiresGrad: true });
     const losses = F.binaryCrossEntropy(x, tensor([1, 0, 0, 1]), { reduction: 'none' });
     expect(numbersOf(losses).map((loss) => loss + 0)).toEqual([100, 100, 0, 0]);
     const [g] = gradients([losses.sum()], [x]);
     numbersOf(g!).forEach((slope, i) => expect(slope).toBeCloseTo([-1e12, 1e12, 0, 0][i]!, -6));
-    const outside = F.binaryCrossEntropy(tensor([-0.1, 1.1]), tensor([0, 1]), { reduction: 'none' });
-    expect(numbersOf(outside)).toEqual([NaN, NaN]);
   });
 
-  test('gaussianNllLoss of a negative variance is NaN, of one below eps that of eps', () => {
-    const losses = F.gaussianNllLoss(tensor([1, 1, 1]), tensor([1, 1, 1]), tensor([-1, 0, 1e-7]), {
+  test('gaussianNllLoss of a variance below eps is that of eps, of NaN it is NaN', () => {
+    const losses = F.gaussianNllLoss(tensor([1, 1, 1]), tensor([1, 1, 1]), tensor([0, 1e-7, NaN]), {
       reduction: 'none',
     });
-    const [negative, ...small] = numbersOf(losses);
-    expect(negative).toBeNaN();
-    for (const loss of small) expect(loss).toBeCloseTo(Math.log(1e-6) / 2, 5);
+    const [zero, small, unknown] = numbersOf(losses);
+    for (const loss of [zero, small]) expect(loss).toBeCloseTo(Math.log(1e-6) / 2, 5);
+    expect(unknown).toBeNaN();
+  });
+
+  test.each<[string, RegExp, () => Tensor]>([
+    [
+      'a value below 0',
+      /^binaryCrossEntropy: -0.5 at position 0 is out of range \[0, 1\]$/,
+      () => ofProbability(-0.5, 2),
+    ],
+    ['a value above 1', /^binaryCrossEntropy: 1.5 at position 0 is/, () => ofProbability(1.5)],
+    ['NaN', /^binaryCrossEntropy: NaN at position 0 is/, () => ofProbability(NaN)],
+    [
+      'a rounding above 1',
+      /^binaryCrossEntropy: 1.0000000000000002 at position 1 is/,
+      () => ofProbability(1, 1 + 2 ** -52),
+    ],
+    ['a module', /^binaryCrossEntropy: 2 at position 0 is/, () => new nn.BCELoss().forward(tensor([2]), tensor([1]))],
+    [
+      'a negative variance',
+      /^gaussianNllLoss: -0.25 at position 1 is out of range \[0, Infinity\]$/,
+      () => ofVariance(-0.25),
+    ],
+    ['a variance of -∞', /^gaussianNllLoss: -Infinity at position 1 is/, () => ofVariance(-Infinity)],
+    [
+      'a variance for each row',
+      /^gaussianNllLoss: -1 at position 0 is/,
+      () => F.gaussianNllLoss(x64([1, 2], [1, 2]), x64([1, 2], [1, 2]), x64([-1], [1, 1])),
+    ],
+  ])('refuses %s when it is computed, with the function, the value and the range', async (_what, message, call) => {
+    expect(() => call().dataSync()).toThrow(ValueError);
+    const error = await call()
+      .data()
+      .then(
+        () => null,
+        (reason: unknown) => reason as Error,
+      );
+    expect(error).toBeInstanceOf(ValueError);
+    expect(error!.message).toMatch(message);
+    expect(error!.stack).toContain('losses-formulas.test');
+  });
+
+  test('a training step on what is no probability changes nothing', async () => {
+    const weight = new nn.Parameter(tensor([0.5]));
+    const optimizer = new optim.SGD([weight], { lr: 0.1 });
+    const step = (scale: number): Promise<void> => {
+      optimizer.zeroGrad();
+      F.binaryCrossEntropy(mul(weight, scale), tensor([1])).backward();
+      return Promise.resolve(optimizer.step());
+    };
+    await expect(step(3)).rejects.toThrow(/binaryCrossEntropy: 1.5 at position 0/);
+    expect(numbersOf(weight.capture())).toEqual([0.5]);
+    await step(1);
+    expect(numbersOf(weight.capture())[0]).toBeCloseTo(0.7, 6);
   });
 
   test('distances of equal vectors have a gradient of 0', () => {
@@ -270,6 +324,8 @@ onEachBackend('formulas of losses', () => {
     const scores = x64([1, 2, 3, 4], [2, 2]);
     expect(() => F.multiMarginLoss(scores, int([0, -1])).itemSync()).toThrow(/multiMarginLoss/);
     expect(() => F.multilabelMarginLoss(scores, int([0, 2, 1, -1], [2, 2])).itemSync()).toThrow(ValueError);
+    // Also behind the first -1, where it does not count.
+    expect(() => F.multilabelMarginLoss(scores, int([0, 1, -1, 2], [2, 2])).itemSync()).toThrow(ValueError);
     expect(() => F.ctcLoss(x64(new Array(6).fill(-1), [2, 3]), int([3]), 2, 1).itemSync()).toThrow(/ctcLoss/);
   });
 });

@@ -1,6 +1,6 @@
 import { gradients } from '../../lib/autodiff';
 import { evaluateSync } from '../../lib/graph/evaluate';
-import { manualSeed, nn } from '../../lib';
+import { manualSeed, nn, tensor } from '../../lib';
 import type { Module } from '../../lib/nn';
 import type { Tensor, TensorBase } from '../../lib/tensor/tensor';
 import { onEachBackend } from '../helpers/backends';
@@ -29,9 +29,13 @@ interface ModuleCase {
   readonly options: { readonly [name: string]: unknown };
   readonly training: boolean;
   readonly before: { readonly [key: string]: RecordedTensor };
-  readonly x: RecordedTensor;
+  readonly inputs: readonly RecordedTensor[];
   readonly output: RecordedTensor;
   readonly after: { readonly [key: string]: RecordedTensor };
+  readonly v: RecordedTensor;
+  /** Of the first input, as x, and of each parameter; null where PyTorch has no rule. */
+  readonly grads: { readonly [key: string]: RecordedTensor } | null;
+  readonly seconds: { readonly [key: string]: RecordedTensor } | null;
 }
 
 interface Recording {
@@ -41,7 +45,7 @@ interface Recording {
 
 type Precision = 'float32' | 'float64';
 type AnyFunction = (...args: unknown[]) => Tensor | [Tensor, Tensor];
-type AnyModule = new (...args: unknown[]) => Module & { forward(x: TensorBase): Tensor };
+type AnyModule = new (...args: unknown[]) => Module & { forward(...inputs: TensorBase[]): Tensor };
 
 const recording = readRecording<Recording>('layers');
 
@@ -88,8 +92,11 @@ function checkFunction(recorded: FunctionCase, dtype: Precision): void {
   const terms = 4 * Math.max(16, ...numbers);
   const second = dtype === 'float64' && recorded.seconds !== null;
   const cotangent = toTensor(recorded.v, { dtype });
-  const grads = gradients([output], floats, [cotangent], { createGraph: second, allowUnused: true });
-  const seconds = second ? secondsOf(recorded, floats, grads) : [];
+  const grads = output.requiresGrad
+    ? gradients([output], floats, [cotangent], { createGraph: second, allowUnused: true })
+    : floats.map(() => null);
+  const directions = recorded.u.map((u) => toTensor(u));
+  const seconds = second ? secondsOf(directions, floats, grads) : [];
   evaluateSync([output, ...(indices ? [indices] : []), ...[...grads, ...seconds].filter((g) => g !== null)]);
   expectRecorded(output, recorded.output, terms, 'output');
   if (recorded.indices !== null)
@@ -104,26 +111,60 @@ function expectDerivative(g: Tensor | null, expected: RecordedTensor, terms: num
   else expectRecorded(g, expected, terms, what);
 }
 
-/** The gradient of what the gradients and the directions u give together. */
-function secondsOf({ u }: FunctionCase, floats: Tensor[], grads: readonly (Tensor | null)[]): (Tensor | null)[] {
-  const parts = grads.flatMap((g, i) => (g?.requiresGrad ? [g.mul(toTensor(u[i]!)).sum()] : []));
-  return parts.length === 0 ? floats.map(() => null) : gradients(parts, floats, undefined, { allowUnused: true });
+/** The gradient of what the gradients and the directions give together. */
+function secondsOf(
+  directions: readonly Tensor[],
+  wanted: readonly TensorBase[],
+  grads: readonly (Tensor | null)[],
+): (Tensor | null)[] {
+  const parts = grads.flatMap((g, i) => (g?.requiresGrad ? [g.mul(directions[i]!).sum()] : []));
+  return parts.length === 0 ? wanted.map(() => null) : gradients(parts, [...wanted], undefined, { allowUnused: true });
 }
 
-function checkModule(recorded: ModuleCase): void {
+function checkModule(recorded: ModuleCase, dtype: Precision): void {
   const { name, args, options, training } = recorded;
   const make = (nn as unknown as { readonly [name: string]: AnyModule })[name]!;
-  const layer = new make(...args, ...(Object.keys(options).length === 0 ? [] : [options]));
+  const layer = new make(...args, ...(Object.keys(options).length === 0 ? [] : [options])).to(dtype);
   expect([...layer.stateDict().keys()]).toEqual(Object.keys(recorded.before));
   layer.loadStateDict(
-    Object.fromEntries(Object.entries(recorded.before).map(([key, value]) => [key, toTensor(value)])),
+    Object.fromEntries(Object.entries(recorded.before).map(([key, value]) => [key, toTensor(value, { dtype })])),
   );
   if (training) layer.train();
   else layer.eval();
-  const output = layer.forward(toTensor(recorded.x, { dtype: 'float32' }));
-  const terms = 4 * Math.max(16, count(recorded.x.shape), count(recorded.output.shape));
+  const inputs = recorded.inputs.map((x) => toTensor(x, { dtype, requiresGrad: true }));
+  const output = layer.forward(...inputs);
+  const numbers = [...recorded.inputs, recorded.output, ...Object.values(recorded.before)];
+  const terms = 4 * Math.max(16, ...numbers.map(({ shape }) => count(shape)));
   expectRecorded(output, recorded.output, terms, 'output');
   for (const [key, value] of layer.stateDict()) expectRecorded(value, recorded.after[key]!, terms, key);
+  checkDerivatives(recorded, output, [['x', inputs[0]!], ...layer.namedParameters()], terms);
+}
+
+function checkDerivatives(
+  { v, grads, seconds }: ModuleCase,
+  output: Tensor,
+  named: readonly (readonly [string, TensorBase])[],
+  terms: number,
+): void {
+  if (grads === null) return;
+  expect(named.map(([key]) => key)).toEqual(Object.keys(grads));
+  const { dtype } = output;
+  const wanted = named.map(([, x]) => x);
+  const second = dtype === 'float64' && seconds !== null;
+  const cotangent = toTensor(v, { dtype: dtype as Precision });
+  const found = gradients([output], wanted, [cotangent], { createGraph: second, allowUnused: true });
+  const directions = wanted.map((x, j) =>
+    tensor(
+      Float64Array.from({ length: x.size }, (_, i) => Math.sin(0.9 * i + j)),
+      { shape: x.shape },
+    ),
+  );
+  const again = second ? secondsOf(directions, wanted, found) : [];
+  evaluateSync([...found, ...again].filter((g) => g !== null));
+  named.forEach(([key], i) => {
+    expectDerivative(found[i]!, grads[key]!, terms, `gradient of ${key}`);
+    if (second) expectDerivative(again[i]!, seconds[key]!, terms, `second derivative of ${key}`);
+  });
 }
 
 /** Holds the functions and modules of one family against PyTorch's recordings, on every backend. */
@@ -138,8 +179,11 @@ export function testRecorded(family: string): void {
       checkFunction(recorded, 'float32');
     });
 
-    test.each(modules.map((recorded) => [titleOf(recorded), recorded] as const))('%s', (_title, recorded) =>
-      checkModule(recorded),
-    );
+    // Not every family has modules, and Jest wants some.
+    if (modules.length === 0) return;
+    test.each(modules.map((recorded) => [titleOf(recorded), recorded] as const))('%s', (_title, recorded) => {
+      checkModule(recorded, 'float64');
+      checkModule(recorded, 'float32');
+    });
   });
 }

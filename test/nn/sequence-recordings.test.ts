@@ -31,9 +31,24 @@ type Float = 'float32' | 'float64';
 
 const { cases } = readRecording<{ cases: readonly Case[] }>('sequence');
 
+/** The classes; stacks from what their layers take. */
+const layers: Record<string, unknown> = {
+  ...nn,
+  TransformerEncoder: stackOf(nn.TransformerEncoder, nn.TransformerEncoderLayer),
+  TransformerDecoder: stackOf(nn.TransformerDecoder, nn.TransformerDecoderLayer),
+};
+
+function stackOf<L, S>(
+  stack: new (layer: L, numLayers: number, options: { norm: nn.LayerNorm }) => S,
+  layer: new (width: number, heads: number, options: object) => L,
+): unknown {
+  return function make(width: number, heads: number, { numLayers, ...options }: { numLayers: number }) {
+    return new stack(new layer(width, heads, options), numLayers, { norm: new nn.LayerNorm(width) });
+  };
+}
+
 /** Classes whose options hold all there is. */
 function build({ name, args, options, state }: Case, dtype: Float) {
-  const layers: Record<string, unknown> = { ...nn };
   const decoded = Object.fromEntries(
     Object.entries(options).map(([key, value]) => [key, value === 'inf' ? Infinity : value]),
   );

@@ -150,6 +150,9 @@ const calls: readonly (readonly [call: () => unknown, error: ErrorClass, message
   [() => ops.embedding(zeros([3, 2]), zeros([1])), DTypeError, /embedding.*float32/],
   [() => ops.embeddingGrad(zeros([2, 2]), index(0), 3), ShapeError, /embeddingGrad/],
   [() => ops.oneHot(index(0), 0), ValueError, /oneHot.*classes/],
+  [() => ops.checkRange(index(0), 0, 1), DTypeError, /checkRange.*int32/],
+  [() => ops.checkRange(zeros([2]), 1, 0), ValueError, /checkRange.*1 and 0/],
+  [() => ops.checkRange(zeros([2]), NaN, 0), ValueError, /checkRange.*NaN and 0/],
   // creation
   [() => ops.tensor([[1, 2], [3]]), ShapeError, /ragged/],
   [() => ops.tensor([1, [2]] as never), ShapeError, /ragged/],
@@ -208,5 +211,26 @@ onEachBackend('an index outside of its dim fails when it is computed, with the n
     expect(() => call().dataSync()).toThrow(ValueError);
     expect(() => call().dataSync()).toThrow(name);
     await expect(call().data()).rejects.toThrow(ValueError);
+  });
+});
+
+onEachBackend('a number outside of its range fails when it is computed, with the name and the place', () => {
+  test.each([
+    ['checkRange: 2 at position 1 is out of range [-1, 1]', () => ops.checkRange(ops.tensor([1, 2, 3]), -1, 1)],
+    [
+      'checkRange: NaN at position 0 is out of range [-Infinity, Infinity]',
+      () => ops.checkRange(ops.tensor([NaN]), -Infinity, Infinity),
+    ],
+    ['checkRange: Infinity at position 1', () => ops.checkRange(ops.tensor([NaN, Infinity]), 0, 1, { allowNaN: true })],
+    ['bernoulli: 1.100000023841858 at position 0 is out of range [0, 1]', () => ops.bernoulli(ops.tensor([1.1]))],
+    ['bernoulli: NaN at position 0', () => ops.bernoulli(ops.tensor([NaN]))],
+  ])('%s', async (message, call) => {
+    expect(() => call().dataSync()).toThrow(ValueError);
+    expect(() => call().dataSync()).toThrow(message);
+    await expect(call().data()).rejects.toThrow(message);
+  });
+
+  test('NaN passes where it is allowed', () => {
+    expect([...ops.checkRange(ops.tensor([0, NaN]), 0, 1, { allowNaN: true }).dataSync()]).toEqual([0, NaN]);
   });
 });

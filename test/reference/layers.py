@@ -4,8 +4,9 @@
 
 `functions`: a function of torch.nn.functional with its arguments, options, a cotangent v of the output, the gradient of
 <v, output> with respect to each float tensor, and, with one direction u for each of them, the gradient of <u, gradient>;
-null where PyTorch has no rule. `modules`: arguments, options, the state dict, an input and the output, and the state dict
-afterwards. All in float64.
+null where PyTorch has no rule. `modules`: arguments, options, the state dict, the inputs and the output, the state dict
+afterwards, and gradients of the first input and of each parameter; then, with entry i of the j-th direction
+sin(0.9 i + j), those of <directions, gradients>. All in float64.
 """
 import gzip
 import json
@@ -64,7 +65,7 @@ def snake(name):
     return re.sub("[A-Z]", lambda capital: "_" + capital.group().lower(), name)
 
 
-def record(family, name, args, options=None, call=None):
+def record(family, name, args, options=None, call=None, second=True):
     options = options or {}
     floats = [x for x in [*args, *options.values()] if isinstance(x, torch.Tensor) and x.is_floating_point()]
     for x in floats:
@@ -88,7 +89,7 @@ def record(family, name, args, options=None, call=None):
         "v": encode(v),
         "grads": [encode(g) for g in grads],
         "u": [encode(x) for x in u],
-        "seconds": seconds_of(floats, grads, u),
+        "seconds": seconds_of(floats, grads, u) if second else None,
     })
 
 
@@ -103,18 +104,41 @@ def seconds_of(floats, grads, u):
     return [encode(torch.zeros_like(x) if s is None else s) for x, s in zip(floats, seconds)]
 
 
-def module(family, name, args, options, x, training=True, make=None, **known):
+# Of its own, so that the numbers of all others stay when modules are added.
+cotangents = torch.Generator().manual_seed(1306)
+
+
+def derivatives(layer, x, output):
+    """A cotangent of the output, the gradients of x and of the parameters, and those of their product with directions."""
+    v = short(torch.randn(output.shape, generator=cotangents))
+    names, wanted = ["x"], [x]
+    for name, parameter in layer.named_parameters():
+        names.append(name)
+        wanted.append(parameter)
+    try:
+        grads = torch.autograd.grad((v * output).sum(), wanted, create_graph=True, allow_unused=True)
+    except RuntimeError:
+        return {"v": encode(v), "grads": None, "seconds": None}
+    grads = [torch.zeros_like(x) if g is None else g for x, g in zip(wanted, grads)]
+    u = [torch.sin(0.9 * torch.arange(x.numel()) + j).reshape(x.shape) for j, x in enumerate(wanted)]
+    seconds = seconds_of(wanted, grads, u)
+    named = lambda values: dict(zip(names, values))
+    return {"v": encode(v), "grads": named([encode(g) for g in grads]), "seconds": seconds and named(seconds)}
+
+
+def module(family, name, args, options, x, training=True, make=None, also=(), **known):
     layer = (make or getattr(torch.nn, name))(*args, **{known.get(k, snake(k)): v for k, v in options.items()})
     layer.train(training)
     for value in layer.state_dict().values():
         if value.is_floating_point():
             value.copy_(short(torch.rand_like(value) + 0.25 if value.dim() == 1 else torch.randn_like(value)))
     before = {key: encode(value) for key, value in layer.state_dict().items()}
-    output = layer(x)
+    output = layer(x.requires_grad_(), *also)
     after = {key: encode(value) for key, value in layer.state_dict().items()}
     modules.append({
         "family": family, "name": name, "args": args, "options": options, "training": training,
-        "before": before, "x": encode(x), "output": encode(output), "after": after,
+        "before": before, "inputs": [encode(y) for y in (x, *also)], "output": encode(output), "after": after,
+        **derivatives(layer, x, output),
     })
 
 
@@ -254,7 +278,7 @@ record("activation", "prelu", [points(), torch.tensor([0.375])])
 record("activation", "prelu", [randn(7), torch.tensor([0.375])])
 record("activation", "rrelu", [points()], {"lower": 0.1, "upper": 0.4})
 for name, options, known in [
-    ("ReLU6", {}, {}), ("SELU", {}, {}), ("Mish", {}, {}), ("Hardsigmoid", {}, {}), ("Hardswish", {}, {}),
+    ("ReLU6", {}, {}), ("SELU", {}, {}), ("Mish", {}, {}), ("Hardswish", {}, {}),
     ("LogSigmoid", {}, {}), ("Softsign", {}, {}), ("Tanhshrink", {}, {}), ("ELU", {"alpha": 0.5}, {}),
     ("CELU", {"alpha": 0.5}, {}), ("GELU", {"approximate": "tanh"}, {}), ("Hardshrink", {"lambda": 2}, {"lambda": "lambd"}),
     ("Softshrink", {"lambda": 2}, {"lambda": "lambd"}), ("Softplus", {"beta": 3, "threshold": 9}, {}),
@@ -262,6 +286,14 @@ for name, options, known in [
     ("PReLU", {"numParameters": 3, "init": 0.1}, {}),
 ]:
     module("activation", name, [], options, points(), **known)
+
+
+class Hardsigmoid(torch.nn.Module):
+    def forward(self, x):
+        return F.relu6(x + 3) / 6
+
+
+module("activation", "Hardsigmoid", [], {}, points(), make=Hardsigmoid)
 module("activation", "RReLU", [], {"lower": 0.2, "upper": 0.3}, points(), training=False)
 module("activation", "Threshold", [0.5, -2], {}, points())
 module("activation", "Softmin", [1], {}, points())
@@ -373,6 +405,107 @@ module("upsample", "UpsamplingNearest2d", [{"size": [5, 3]}], {}, randn(1, 2, 4,
        make=lambda o: torch.nn.UpsamplingNearest2d(size=o["size"]))
 module("upsample", "UpsamplingBilinear2d", [{"scaleFactor": 2}], {}, randn(1, 2, 4, 3),
        make=lambda o: torch.nn.UpsamplingBilinear2d(scale_factor=o["scaleFactor"]))
+
+# ---- what is left of the classes, each with options that are no defaults
+
+for d, space in SPACES.items():
+    sizes = [3, 4, 2][:d]
+    module("pool", f"MaxPool{d}d", [3], {"stride": 2, "padding": 1, "ceilMode": True}, distinct(*space))
+    module("pool", f"AvgPool{d}d", [3], {"stride": 2, "padding": 1, "ceilMode": True, "countIncludePad": False}, randn(*space))
+    module("pool", f"AdaptiveAvgPool{d}d", [sizes], {}, randn(*space))
+    module("pool", f"AdaptiveMaxPool{d}d", [sizes], {}, distinct(*space[1:]))
+    full = {1: (2, 3, 9), 2: (1, 2, 6, 9), 3: (1, 2, 3, 6, 3)}[d]
+    values, indices = getattr(F, f"max_pool{d}d")(distinct(*full), 2, 3, 1, return_indices=True)
+    module("pool", f"MaxUnpool{d}d", [2], {"stride": 3, "padding": 1}, values, also=[indices])
+    record("pool", f"adaptiveMaxPool{d}d", [distinct(*space), sizes])
+module("pool", "LPPool1d", [1.5, 4], {"stride": 2}, positive(2, 3, 9))
+for d, size, samples in [(2, [4, 5], rand(2, 2, 2)), (3, [3, 4, 3], rand(2, 2, 3))]:
+    x = distinct(2, 2, 9, 7) if d == 2 else distinct(2, 2, 6, 7, 5)
+    record("pool", f"fractionalMaxPool{d}d", [x, 2], {"outputSize": size, "randomSamples": samples},
+           lambda x, k, d=d, **o: fractional(d)(x, k, **o)[0])
+for d in [1, 3]:
+    module("padding", f"ZeroPad{d}d", [[1, 2, 0, 3, 1, 0][:2 * d]], {}, randn(*SPACES[d]),
+           make=lambda sizes, d=d: getattr(torch.nn, f"ConstantPad{d}d")(sizes, 0))
+for name, args, options in [("ReLU", [], {}), ("SiLU", [], {}), ("Sigmoid", [], {}), ("Tanh", [], {}), ("Softmax", [1], {}),
+                            ("LogSoftmax", [0], {}), ("LeakyReLU", [], {"negativeSlope": 0.3})]:
+    module("activation", name, args, options, points())
+
+
+class RMSNorm(torch.nn.Module):
+    def __init__(self, shape, eps):
+        super().__init__()
+        self.weight, self.eps = torch.nn.Parameter(torch.ones(shape)), eps
+
+    def forward(self, x):
+        return rms_norm(x, self.weight.shape, self.weight, self.eps)
+
+
+module("norm", "RMSNorm", [[3, 4]], {"eps": 0.1}, randn(2, 3, 4), make=RMSNorm)
+module("plain", "Identity", [], {}, randn(2, 3))
+module("plain", "Flatten", [], {"startDim": 2, "endDim": 3}, randn(2, 3, 2, 1, 4))
+module("plain", "Flatten", [], {}, randn(3, 2, 1))
+module("plain", "Unflatten", [-2, [3, 2]], {}, randn(2, 6, 5))
+module("plain", "Linear", [5, 3], {}, randn(2, 1, 5))
+module("plain", "Linear", [4, 1], {"bias": False}, randn(4))
+record("plain", "linear", [randn(3, 2, 5), randn(4, 5), randn(4)])
+record("plain", "linear", [randn(5), randn(3, 5), None])
+record("plain", "bilinear", [randn(2, 3, 4), randn(2, 3, 2), randn(5, 4, 2), randn(5)])
+
+
+def attention(q, k, v, attnMask=None, isCausal=False):
+    # torch 1.13 has none: the formula of Vaswani et al. 2017.
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    if isCausal:
+        scores = scores.masked_fill(torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1), -math.inf)
+    return (scores if attnMask is None else scores + attnMask).softmax(-1) @ v
+
+
+record("plain", "scaledDotProductAttention", [randn(2, 3, 5, 4), randn(2, 3, 7, 4), randn(2, 3, 7, 2)], {}, attention)
+record("plain", "scaledDotProductAttention", [randn(2, 5, 4), randn(2, 5, 4), randn(2, 5, 3)], {"isCausal": True}, attention)
+record("plain", "scaledDotProductAttention", [randn(5, 4), randn(3, 4), randn(3, 1)], {"attnMask": randn(5, 3)}, attention)
+
+# ---- distances and directions
+
+for shape, options in [((4, 3), {}), ((5,), {"dim": 0}), ((2, 3, 4), {"p": 1, "dim": -1}), ((2, 3, 4), {"p": 3, "dim": 0}),
+                       ((3, 4), {"eps": 2.5}), ((2, 1, 5), {}), ((2, 3, 4), {"dim": [1, 2]})]:
+    record("distance", "normalize", [randn(*shape)], options)
+# PyTorch's second derivative of the norm of zeros is NaN.
+record("distance", "normalize", [torch.tensor([[0.0, 0, 0], [3, 4, 0]])], {"eps": 0.5}, second=False)
+for p in [0.0, 0.5, 1.0, 1.5, 2.0, 3.0]:
+    record("distance", "pdist", [randn(5, 3)], {"p": p})
+record("distance", "pdist", [randn(6, 2)])
+record("distance", "pdist", [randn(2, 1)])
+record("distance", "pdist", [randn(1, 3)], None, lambda x: F.pdist(x))
+record("distance", "pdist", [torch.tensor([[1.0, 2], [1, 2], [0, 2]])])
+
+# ---- sampling by grids
+
+THETA = torch.tensor([[0.8, -0.5, 0.2], [0.4, 1.1, -0.3]])
+
+
+def sampled(image, places, **options):
+    """Places inside and, where there are several, up to a quarter of the image outside."""
+    dims = len(places)
+    grid = (torch.rand(image[0], *places, dims) * 3 - 1.5 if math.prod(places) > 1 else torch.zeros(image[0], *places, dims))
+    # No halves: where it takes the nearest element, PyTorch rounds them to even in two dims, away from 0 in three.
+    record("grid", "gridSample", [randn(*image), short(grid) + 1 / 1024], options,
+           lambda x, g, mode="bilinear", paddingMode="zeros", alignCorners=False:
+           F.grid_sample(x, g, mode, paddingMode, alignCorners))
+
+
+for align in [False, True]:
+    for padding in ["zeros", "border", "reflection"]:
+        for mode in ["bilinear", "nearest", "bicubic"]:
+            sampled((2, 3, 5, 4), (3, 6), mode=mode, paddingMode=padding, alignCorners=align)
+            if mode != "bicubic":
+                sampled((2, 2, 3, 4, 5), (2, 3, 4), mode=mode, paddingMode=padding, alignCorners=align)
+        sampled((1, 2, 1, 6), (4, 1), paddingMode=padding, alignCorners=align)
+sampled((1, 1, 7, 3), (1, 1))
+for align in [False, True]:
+    record("grid", "affineGrid", [THETA + randn(2, 2, 3), [2, 3, 4, 5]], {"alignCorners": align},
+           lambda t, size, alignCorners: F.affine_grid(t, size, alignCorners))
+    record("grid", "affineGrid", [randn(2, 3, 4), [2, 1, 3, 1, 4]], {"alignCorners": align},
+           lambda t, size, alignCorners: F.affine_grid(t, size, alignCorners))
 
 path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "layers.json.gz")
 text = json.dumps({"torch": torch.__version__, "functions": functions, "modules": modules}, separators=(",", ":"))

@@ -245,7 +245,24 @@ def ctc():
     one(30, 2, 8, torch.randint(1, 8, (2, 12)), [30, 28], [12, 10], {})
 
 
-for part in (regression, classes, binary, likelihood, margins, metric, distances, ctc):
+def focal():
+    # Lin et al. 2017, equation 5; PyTorch itself has none.
+    def formula(x, y, alpha=0.25, gamma=2.0, reduction="mean"):
+        p = x.sigmoid()
+        right, share = p * y + (1 - p) * (1 - y), 1 if alpha is None else alpha * y + (1 - alpha) * (1 - y)
+        # For targets between 0 and 1 the logarithm is that of the cross-entropy.
+        losses = share * (1 - right) ** gamma * F.binary_cross_entropy_with_logits(x, y, reduction="none")
+        return losses if reduction == "none" else getattr(losses, reduction)()
+
+    for shape in ((), (5,), (3, 4), (2, 1, 3)):
+        x = 2 * torch.randn(shape)
+        for y in (torch.randint(0, 2, shape).double(), torch.rand(shape)):
+            for options in ({}, {"alpha": 0.7, "gamma": 1.0}, {"alpha": None, "gamma": 3.5, "reduction": "none"},
+                            {"gamma": 0.0, "reduction": "sum"}):
+                record("focalLoss", [x, y], options, fixed=(1,), function=formula)
+
+
+for part in (regression, classes, binary, likelihood, margins, metric, distances, ctc, focal):
     part()
 
 path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "losses.json.gz")

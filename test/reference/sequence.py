@@ -234,6 +234,16 @@ record("Bilinear", [3, 2, 4], {}, make("Bilinear", [3, 2, 4], {}), [rand(5, 2, 3
 record("Bilinear", [3, 2, 4], {"bias": False}, make("Bilinear", [3, 2, 4], {"bias": False}), [rand(3), rand(2)], None,
        "Bilinear without bias")
 
+# Stacks of layers, which saddlepoint makes from one: see `build` in sequence-recordings.test.ts.
+small = {"dimFeedforward": 5, "dropout": 0.0}
+encoder = nn.TransformerEncoder(make("TransformerEncoderLayer", [6, 2], small), 2, nn.LayerNorm(6))
+record("TransformerEncoder", [6, 2], {**small, "numLayers": 2}, encoder, [rand(4, 2, 6), {"mask": causal}],
+       renamed(encoder, STACK), "TransformerEncoder")
+decoder = nn.TransformerDecoder(make("TransformerDecoderLayer", [6, 2], small), 2, nn.LayerNorm(6))
+masks = {"tgtMask": causal, "memoryKeyPaddingMask": tails[:, 1:]}
+record("TransformerDecoder", [6, 2], {**small, "numLayers": 2}, decoder, [rand(4, 2, 6), rand(3, 2, 6), masks],
+       renamed(decoder, DECODER), "TransformerDecoder")
+
 # ---- networks: weights come from a formula that both sides know
 
 

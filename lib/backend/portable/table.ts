@@ -1,5 +1,6 @@
 import type { KernelName } from '../../graph/program/kernels';
 import { batchNorm, batchNormGradSums, batchNormStatistics } from './batchnorm';
+import { checkRange } from './check-range';
 import { conv2d, conv2dInputGrad, conv2dWeightGrad } from './conv';
 import { elementwise } from './elementwise';
 import { concat, embedding, embeddingGrad, gather, pad, scatterAdd } from './indexing';
@@ -39,6 +40,7 @@ export const kernelTable: { readonly [K in KernelName]: Kernel } = {
   embeddingGrad,
   concat,
   pad,
+  checkRange,
   uniform,
   normal,
   permutation,

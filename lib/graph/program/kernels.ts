@@ -56,6 +56,9 @@ export const kernels = {
   // x -> out filled with value, then out[starts + i * steps] = x[i]; attributes [value, ...starts, ...steps]; any dtype
   pad: { strided: 'all' },
 
+  // x -> x; F. Attributes [least, most, whether NaN may be]; a number out of [least, most] is a run-time failure of kind 'value'.
+  checkRange: { strided: 'none' },
+
   // Random numbers: attributes [slot of the seed, slot of the offset] among the program's scalars; see lib/tensor/philox.ts.
   uniform: { strided: 'none' }, // F in [0, 1)
   normal: { strided: 'none' }, // F

@@ -1,6 +1,6 @@
 import { clamp } from '../../ops/activations';
 import { add, div, log, log1p, lt, mul, neg, pow, sigmoid, softplus, sub, where } from '../../ops/elementwise';
-import { detach } from '../../ops/identity';
+import { checkRange, detach } from '../../ops/identity';
 import type { Tensor, TensorBase } from '../../tensor/tensor';
 import { checkNumber } from '../check';
 import { checkBroadcast, checkTensor, elementwise, type LossOptions } from './reduction';
@@ -66,10 +66,10 @@ const SATURATED = Math.fround(1e-12);
  * The binary cross-entropy -y log x - (1 - y) log(1 - x) of probabilities, where a model gives nothing else; from logits
  * take `binaryCrossEntropyWithLogits`, which is exact where a probability rounds to 0 or 1. `input` and `target` have one
  * shape, any, both in [0, 1]. Logarithms are at least -100, so that the loss is finite, and the gradient
- * (x - y) / max(x (1 - x), 1e-12) is too. An input outside of [0, 1] gives NaN.
+ * (x - y) / max(x (1 - x), 1e-12) is too.
  *
  * Throws ShapeError unless input and target have one shape, to which `weight` broadcasts, DTypeError unless the input is
- * float, ValueError for the mean of nothing.
+ * float, ValueError for the mean of nothing. An input outside of [0, 1], or NaN, fails when it is computed.
  * Formula: https://pytorch.org/docs/1.13/generated/torch.nn.BCELoss.html
  *
  *     binaryCrossEntropy(sigmoid(logits), labels);
@@ -80,7 +80,8 @@ export function binaryCrossEntropy(input: TensorBase, target: TensorBase, option
   const { weight } = options;
   checkTensor(name, 'input', input);
   checkBroadcast(name, 'weight', weight, input.shape);
-  return elementwise(name, input, target, options, (x, y) => {
+  return elementwise(name, input, target, options, (given, y) => {
+    const x = checkRange(given, 0, 1);
     const saturated = lt(mul(x, sub(1, x)), SATURATED);
     const inside = where(saturated, 0.5, x);
     const losses = where(saturated, saturatedEntropy(x, y), entropy(y, log(inside), log1p(neg(inside))));

@@ -1,6 +1,7 @@
 import { ShapeError, ValueError } from '../../errors';
 import { labelled } from '../../graph/modes';
-import { add, div, exp, gt, log, lt, mul, square, sub, where } from '../../ops/elementwise';
+import { add, div, exp, gt, log, mul, square, sub, where } from '../../ops/elementwise';
+import { checkRange } from '../../ops/identity';
 import { sum } from '../../ops/reduce';
 import { expand, reshape } from '../../ops/shape';
 import { formatShape, shapesEqual } from '../../tensor/shape';
@@ -107,10 +108,10 @@ function stirling(y: Tensor): Tensor {
  * The negative log-likelihood (log v + (x - y)² / v) / 2 of targets y under a normal distribution whose mean x and variance
  * v the model gives both, for regression that knows its own uncertainty. `input` and `target` have one shape; `variance`
  * that shape too, or with a last dim of size 1, or without the last dim (one variance for each sample). Variances are
- * at least `eps`, which the gradient does not see, as in PyTorch; a negative one gives NaN.
+ * at least `eps`, which the gradient does not see, as in PyTorch.
  *
  * Throws ShapeError for shapes that do not fit, DTypeError unless all but the target are float, ValueError for an eps that
- * is not above 0 or the mean of nothing.
+ * is not above 0 or the mean of nothing. A negative variance fails when it is computed; NaN gives NaN.
  * Formula: https://pytorch.org/docs/1.13/generated/torch.nn.GaussianNLLLoss.html (Nix and Weigend 1994)
  *
  *     gaussianNllLoss(mean, y, exp(logVariance));
@@ -131,8 +132,8 @@ export function gaussianNllLoss(
   const spread = varianceShape(name, input, variance);
   checkReduction(name, reduction, input.size);
   return labelled(name, () => {
-    const given = reshape(variance, spread);
-    const v = expand(where(lt(given, 0), NaN, atLeast(given, eps)), input.shape);
+    const given = checkRange(reshape(variance, spread), 0, Infinity, { allowNaN: true });
+    const v = expand(atLeast(given, eps), input.shape);
     const losses = mul(add(log(v), div(square(sub(input, asFloatOf(target, input))), v)), 0.5);
     return reduce(name, full ? add(losses, 0.5 * Math.log(2 * Math.PI)) : losses, reduction);
   });

@@ -106,10 +106,10 @@ export function multilabelMarginLoss(input: TensorBase, target: TensorBase, opti
   });
 }
 
-/** Which indices stand before the first -1, and all of them with 0 in place of the others. */
+/** Which indices stand before the first -1, and all of them with 0 in place of -1; those behind are checked too. */
 function ownClasses(target: Tensor): { index: Tensor; counts: Tensor } {
   const ends = eq(target, -1);
   const first = where(any(ends, { dim: 1, keepdim: true }), argmax(ends, { dim: 1, keepdim: true }), target.shape[1]!);
   const counts = lt(arange(target.shape[1]!), first);
-  return { index: where(counts, target, 0), counts };
+  return { index: where(ends, 0, target), counts };
 }

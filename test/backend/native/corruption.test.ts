@@ -35,6 +35,7 @@ const programs = [
   single('conv2dInputGrad', [[1, 4, 3, 3], [4, 2, 3, 3]], [1, 4, 5, 5], [2, 2, 1, 1, 1, 1, 2]), // prettier-ignore
   single('maxPool2d', [[1, 2, 6, 6]], [1, 2, 3, 3], [2, 2, 2, 2, 0, 0, 1, 1]),
   single('pad', [[2, 3]], [4, 7], [0, 1, 0, 2, 3]),
+  single('checkRange', [[2, 3]], [2, 3], [0, 1, 0]),
   single('softmax', [[3, 6]], [3, 6], []),
 ];
 

@@ -18,6 +18,41 @@ const same = (shape: readonly number[]) => (x: NDArray) => new NDArray(shape, x.
 const identities: Case[] = [
   { name: 'alias', samples: [moving('a matrix', [[2, 3]], ops.alias, (x) => x)] },
   { name: 'detach', samples: [{ ...moving('a matrix', [[2, 3]], ops.detach, (x) => x), gradient: false }] },
+  {
+    name: 'checkRange',
+    samples: [
+      moving(
+        'within',
+        [[2, 3]],
+        (x) => ops.checkRange(x, -10, 10),
+        (x) => x,
+      ),
+      moving(
+        'of a transpose',
+        [[2, 3]],
+        (x) => ops.checkRange(ops.transpose(x, 0, 1), -Infinity, 10),
+        (x) => build([3, 2], ([i, j]) => x.get([j!, i!])),
+      ),
+      moving(
+        'nothing',
+        [[0, 3]],
+        (x) => ops.checkRange(x, 0, 0),
+        (x) => x,
+      ),
+      moving(
+        'a scalar',
+        [[]],
+        (x) => ops.checkRange(x, -10, 10),
+        (x) => x,
+      ),
+      moving(
+        'many',
+        [[70, 1000]],
+        (x) => ops.checkRange(x, -10, 10),
+        (x) => x,
+      ),
+    ].map((sample) => ({ ...sample, gradient: sample.title !== 'many' })),
+  },
 ];
 
 const reshape: Case = {

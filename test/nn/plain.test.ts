@@ -1,0 +1,3 @@
+import { testRecorded } from './recorded-layers';
+
+testRecorded('plain');
