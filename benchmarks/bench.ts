@@ -26,6 +26,7 @@ export class Bench {
     readonly threads: number,
     private readonly filter: RegExp,
     private readonly peers: Peers,
+    private readonly report: (row: Row) => void = () => undefined,
   ) {}
 
   async compare(item: Case): Promise<void> {
@@ -37,14 +38,19 @@ export class Bench {
     const best = new Map<string, number>();
     rivals.forEach(({ name }, i) => best.set(name, Math.min(best.get(name) ?? Infinity, theirs[i]!)));
     const where = { suite: this.suite, case: item.name, threads: this.threads, unit: item.unit };
-    if (best.size === 0) this.rows.push(rowOf(where, ours!, null));
-    for (const [name, seconds] of best) this.rows.push(rowOf(where, ours!, { name, seconds }));
+    if (best.size === 0) this.#add(rowOf(where, ours!, null));
+    for (const [name, seconds] of best) this.#add(rowOf(where, ours!, { name, seconds }));
   }
 
   /** A figure that no peer has, in seconds. */
   figure(name: string, unit: Unit, seconds: number): void {
     if (this.wants(name))
-      this.rows.push(rowOf({ suite: this.suite, case: name, threads: this.threads, unit }, seconds, null));
+      this.#add(rowOf({ suite: this.suite, case: name, threads: this.threads, unit }, seconds, null));
+  }
+
+  #add(row: Row): void {
+    this.rows.push(row);
+    this.report(row);
   }
 
   wants(name: string): boolean {

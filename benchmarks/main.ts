@@ -5,7 +5,7 @@ import { parseArguments, UsageError, type Arguments } from './arguments';
 import { Bench } from './bench';
 import { Peers } from './peers/pool';
 import { peerSpecs } from './peers/specs';
-import { table, type Row } from './rows';
+import { lineOf, table, type Row } from './rows';
 import { suites } from './suites';
 
 async function measure({ suites: names, threads, filter, peers: peerNames }: Arguments): Promise<Row[]> {
@@ -21,7 +21,7 @@ async function measure({ suites: names, threads, filter, peers: peerNames }: Arg
       for (const count of threads) {
         setThreads(count);
         console.error(`${name}, threads: ${count}`);
-        const bench = new Bench(name, count, filter, peers);
+        const bench = new Bench(name, count, filter, peers, (row) => console.error(lineOf(row)));
         await suites[name]!(bench);
         rows.push(...bench.rows);
       }

@@ -7,6 +7,8 @@ export interface Contender {
   time(count: number): number | Promise<number>;
 }
 
+/** Calls before the first sample, so that just-in-time compilers are done; two at least. */
+const WARM_UP_SECONDS = 0.5;
 /** A sample takes at least this long, so that neither the clock nor the first call shows. */
 const SAMPLE_SECONDS = 0.05;
 /** Threads that spin after their work, as those of OpenMP do, have stopped by then. */
@@ -48,12 +50,8 @@ export function timedAwaited(name: string, call: () => PromiseLike<unknown>): Co
 /** Median seconds of each, over samples taken in turns: what the machine does meanwhile meets all of them alike. */
 export async function alternate(contenders: readonly Contender[], samples = 9): Promise<number[]> {
   const counts: number[] = [];
-  for (const contender of contenders) {
-    await contender.time(1); // Compiles and warms up.
-    const seconds = await contender.time(1);
-    const better = seconds < SAMPLE_SECONDS / 10 ? await contender.time(10) : seconds;
-    counts.push(Math.max(1, Math.ceil(SAMPLE_SECONDS / Math.max(better, 1e-8))));
-  }
+  for (const contender of contenders)
+    counts.push(Math.max(1, Math.ceil(SAMPLE_SECONDS / Math.max(await warmUp(contender), 1e-8))));
   const taken: number[][] = contenders.map(() => []);
   for (let sample = 0; sample < samples; sample++)
     for (const [i, contender] of contenders.entries()) {
@@ -61,4 +59,15 @@ export async function alternate(contenders: readonly Contender[], samples = 9): 
       taken[i]!.push(await contender.time(counts[i]!));
     }
   return taken.map(median);
+}
+
+/** Gives the seconds of a call once warm. */
+async function warmUp(contender: Contender): Promise<number> {
+  let seconds = await contender.time(1);
+  let spent = seconds;
+  for (let count = 1; count === 1 || spent < WARM_UP_SECONDS; count *= 2) {
+    seconds = await contender.time(count);
+    spent += Math.max(seconds, 1e-8) * count;
+  }
+  return seconds;
 }

@@ -30,6 +30,12 @@ export function rowOf(
   return { ...row, peer: peer.seconds * scale, peerName: peer.name, ratio: ours / peer.seconds };
 }
 
+/** A row in one line, for whoever waits for the table. */
+export function lineOf({ case: title, ours, unit, peer, peerName }: Row): string {
+  const beside = peer === null ? '' : `, ${peerName} ${peer.toPrecision(4)}`;
+  return `  ${title}: ${ours.toPrecision(4)} ${unit}${beside}`;
+}
+
 /** The rows as a table for a terminal. */
 export function table(rows: readonly Row[]): string {
   const cells = rows.map((row) => [

@@ -33,7 +33,7 @@ describe('timing', () => {
       let i = 0;
       return { name, time: () => (order.push(name), times[i++ % times.length]!) };
     };
-    // Two calls each before the samples; long enough for samples of one call.
+    // Two calls each to warm up; long enough for samples of one call.
     const medians = await alternate([contender('a', [1, 1, 7, 2, 3]), contender('b', [5, 5, 5, 6, 9])], 3);
     expect(order.join('')).toBe('aabb' + 'ababab');
     expect(medians).toEqual([3, 6]);
