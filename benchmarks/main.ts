@@ -1,32 +1,45 @@
-// npm run bench -- SUITE [--threads 1,2] [--filter re] [--json FILE]
-import { parseArgs } from 'node:util';
+// npm run bench -- [SUITE ...] [--threads 1,2] [--filter re] [--peers torch,ort,tfjs] [--json FILE]
+import { backendInfo, setThreads } from '../lib';
 import { writeFileAtomic } from '../lib/io';
-import { gemm } from './gemm';
-import { table, type Row } from './measure';
-import { overhead } from './overhead';
+import { parseArguments, UsageError, type Arguments } from './arguments';
+import { Bench } from './bench';
+import { Peers } from './peers/pool';
+import { peerSpecs } from './peers/specs';
+import { lineOf, table, type Row } from './rows';
+import { suites } from './suites';
 
-const suites: { readonly [name: string]: (threads: readonly number[], filter: RegExp) => Row[] } = { gemm, overhead };
-
-function fail(message: string): never {
-  console.error(`bench: ${message}`);
-  process.exit(2);
+async function measure({ suites: names, threads, filter, peers: peerNames }: Arguments): Promise<Row[]> {
+  const { backend, isa } = backendInfo();
+  console.error(`saddlepoint: backend ${backend}, ${isa}`);
+  const peers = new Peers(
+    peerNames.map((name) => peerSpecs[name]!),
+    (text) => console.error(text),
+  );
+  const rows: Row[] = [];
+  try {
+    for (const name of names)
+      for (const count of threads) {
+        setThreads(count);
+        console.error(`${name}, threads: ${count}`);
+        const bench = new Bench(name, count, filter, peers, (row) => console.error(lineOf(row)));
+        await suites[name]!(bench);
+        rows.push(...bench.rows);
+      }
+  } finally {
+    peers.close();
+  }
+  return rows;
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    threads: { type: 'string', default: '1,2' },
-    filter: { type: 'string', default: '' },
-    json: { type: 'string' },
-  },
-});
-const names = positionals.length === 0 ? Object.keys(suites) : positionals;
-for (const name of names)
-  if (!Object.hasOwn(suites, name)) fail(`unknown suite '${name}'; possible are ${Object.keys(suites).join(', ')}`);
-const threads = values.threads.split(',').map(Number);
-if (!threads.every((count) => Number.isInteger(count) && count >= 1 && count <= 64))
-  fail(`--threads takes integers from 1 to 64, got '${values.threads}'`);
+async function main(): Promise<void> {
+  const possible = { suites: Object.keys(suites), peers: Object.keys(peerSpecs) };
+  const given = parseArguments(process.argv.slice(2), possible);
+  const rows = await measure(given);
+  console.log(table(rows));
+  if (given.json !== null) writeFileAtomic(given.json, `${JSON.stringify(rows, null, 2)}\n`);
+}
 
-const rows = names.flatMap((name) => suites[name]!(threads, new RegExp(values.filter)));
-console.log(table(rows));
-if (values.json !== undefined) writeFileAtomic(values.json, JSON.stringify(rows, null, 2));
+main().catch((error: unknown) => {
+  console.error(`bench: ${error instanceof UsageError ? error.message : String((error as Error).stack)}`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+});

@@ -1,59 +1,73 @@
-/** One measured case. */
-export interface Row {
-  readonly suite: string;
-  readonly case: string;
-  readonly threads: number;
-  readonly unit: string;
-  /** The median, in `unit`. */
-  readonly ours: number;
-  /** What it is measured against, in the same unit, and its name. */
-  readonly reference: number;
-  readonly referenceName: string;
-  /** ours / reference. */
-  readonly ratio: number;
+import { setTimeout as pause } from 'node:timers/promises';
+
+/** Something that can be timed beside others. */
+export interface Contender {
+  readonly name: string;
+  /** Mean seconds of one of `count` calls; more than one are preceded by one that does not count. */
+  time(count: number): number | Promise<number>;
 }
 
+/** Calls before the first sample, so that just-in-time compilers are done; two at least. */
+const WARM_UP_SECONDS = 0.5;
+/** A sample takes at least this long, so that the clock does not show; longer ones are interrupted on a busy machine. */
+const SAMPLE_SECONDS = 0.01;
+/** Threads that spin after their work, as those of OpenMP do, have stopped by then. */
+const PAUSE_MILLISECONDS = 5;
+
 export function median(values: readonly number[]): number {
+  if (values.length === 0) throw new Error('median: of no values');
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/**
- * Median seconds of one call, over `repetitions` timings after one to warm up. Calls shorter than a millisecond are
- * timed in batches, so that the clock does not show.
- */
-export function secondsOf(call: () => void, repetitions = 9): number {
-  const timed = (count: number): number => {
-    const start = process.hrtime.bigint();
-    for (let i = 0; i < count; i++) call();
-    return Number(process.hrtime.bigint() - start) / 1e9 / count;
+/** Times a function that returns when its work is done. */
+export function timed(name: string, call: () => unknown): Contender {
+  return {
+    name,
+    time: (count) => {
+      if (count > 1) call();
+      const start = performance.now();
+      for (let i = 0; i < count; i++) call();
+      return (performance.now() - start) / 1e3 / count;
+    },
   };
-  timed(1);
-  const count = Math.max(1, Math.ceil(1e-3 / Math.max(timed(3), 1e-9)));
-  return median(Array.from({ length: repetitions }, () => timed(count)));
 }
 
-/** The rows as a table for a terminal. */
-export function table(rows: readonly Row[]): string {
-  const cells = rows.map((row) => [
-    row.suite,
-    row.case,
-    String(row.threads),
-    row.ours.toPrecision(4),
-    row.unit,
-    row.reference.toPrecision(4),
-    row.referenceName,
-    row.ratio.toFixed(3),
-  ]);
-  const all = [['suite', 'case', 'threads', 'ours', 'unit', 'reference', 'is', 'ratio'], ...cells];
-  const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
-  return all
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+/** Times a function whose promise resolves when its work is done. */
+export function timedAwaited(name: string, call: () => PromiseLike<unknown>): Contender {
+  return {
+    name,
+    time: async (count) => {
+      if (count > 1) await call();
+      const start = performance.now();
+      for (let i = 0; i < count; i++) await call();
+      return (performance.now() - start) / 1e3 / count;
+    },
+  };
+}
+
+/** Median seconds of each, over samples taken in turns: what the machine does meanwhile meets all of them alike. */
+export async function alternate(contenders: readonly Contender[], samples = 9): Promise<number[]> {
+  const counts: number[] = [];
+  for (const contender of contenders)
+    counts.push(Math.max(1, Math.ceil(SAMPLE_SECONDS / Math.max(await warmUp(contender), 1e-8))));
+  const taken: number[][] = contenders.map(() => []);
+  for (let sample = 0; sample < samples; sample++)
+    for (const [i, contender] of contenders.entries()) {
+      await pause(PAUSE_MILLISECONDS);
+      taken[i]!.push(await contender.time(counts[i]!));
+    }
+  return taken.map(median);
+}
+
+/** Gives the seconds of a call once warm. */
+async function warmUp(contender: Contender): Promise<number> {
+  let seconds = await contender.time(1);
+  let spent = seconds;
+  for (let count = 1; count === 1 || spent < WARM_UP_SECONDS; count *= 2) {
+    seconds = await contender.time(count);
+    spent += Math.max(seconds, 1e-8) * count;
+  }
+  return seconds;
 }

@@ -1,0 +1,56 @@
+import { parseArgs } from 'node:util';
+
+/** What the command line got wrong: main.ts prints it and exits with 2. */
+export class UsageError extends Error {}
+
+export interface Arguments {
+  readonly suites: readonly string[];
+  readonly threads: readonly number[];
+  readonly filter: RegExp;
+  readonly peers: readonly string[];
+  /** Where the rows go, besides the table. */
+  readonly json: string | null;
+}
+
+/**
+ * `SUITE ... [--threads 1,2] [--filter re] [--peers torch,ort,tfjs] [--json FILE]`; no suite stands for all of them.
+ * Throws UsageError for what is not possible.
+ */
+export function parseArguments(
+  words: readonly string[],
+  possible: { readonly suites: readonly string[]; readonly peers: readonly string[] },
+): Arguments {
+  const { values, positionals } = parse(words);
+  const suites = positionals.length === 0 ? possible.suites : positionals;
+  const peers = list(values.peers);
+  for (const suite of suites) check('suite', suite, possible.suites);
+  for (const peer of peers) check('peer', peer, possible.peers);
+  const threads = list(values.threads).map(Number);
+  if (threads.length === 0 || !threads.every((count) => Number.isInteger(count) && count >= 1 && count <= 64))
+    throw new UsageError(`--threads takes integers from 1 to 64, got '${values.threads}'`);
+  return { suites, threads, filter: expression(values.filter), peers, json: values.json ?? null };
+}
+
+function parse(words: readonly string[]) {
+  const text = (value: string) => ({ type: 'string', default: value }) as const;
+  const options = { threads: text('1,2'), filter: text(''), peers: text(''), json: { type: 'string' } } as const;
+  try {
+    return parseArgs({ args: [...words], allowPositionals: true, options });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function check(what: string, name: string, possible: readonly string[]): void {
+  if (!possible.includes(name)) throw new UsageError(`unknown ${what} '${name}'; possible are ${possible.join(', ')}`);
+}
+
+function expression(source: string): RegExp {
+  try {
+    return new RegExp(source);
+  } catch (error) {
+    throw new UsageError(`--filter takes a regular expression: ${(error as Error).message}`);
+  }
+}
+
+const list = (text: string): string[] => (text === '' ? [] : text.split(','));

@@ -1,0 +1,61 @@
+import { alternate, type Contender } from './measure';
+import type { Task } from './peers/peer';
+import type { Peers } from './peers/pool';
+import { rowOf, type Row, type Unit } from './rows';
+
+/** One figure of a suite. */
+export interface Case {
+  readonly name: string;
+  readonly unit: Unit;
+  /** Makes what is timed. */
+  readonly ours: () => Contender;
+  /** What peers are asked to do beside it; without one none is asked. */
+  readonly task?: Task;
+  /** How many parameters the model of the task has: peers must have as many. */
+  readonly parameters?: number;
+  /** Measured in this process: what the machine can do at best. */
+  readonly limits?: readonly Contender[];
+}
+
+/** What a suite measures with: it gives cases, and each becomes one row for every peer, or a row without. */
+export class Bench {
+  readonly rows: Row[] = [];
+
+  constructor(
+    readonly suite: string,
+    readonly threads: number,
+    private readonly filter: RegExp,
+    private readonly peers: Peers,
+    private readonly report: (row: Row) => void = () => undefined,
+  ) {}
+
+  async compare(item: Case): Promise<void> {
+    if (!this.wants(item.name)) return;
+    const { task, parameters, limits = [] } = item;
+    const rivals = [...limits, ...(task === undefined ? [] : await this.peers.open(task, this.threads, parameters))];
+    const [ours, ...theirs] = await alternate([item.ours(), ...rivals]);
+    // A peer takes part once for each number of threads up to ours; the best counts.
+    const best = new Map<string, number>();
+    rivals.forEach(({ name }, i) => best.set(name, Math.min(best.get(name) ?? Infinity, theirs[i]!)));
+    const where = { suite: this.suite, case: item.name, threads: this.threads, unit: item.unit };
+    if (best.size === 0) this.#add(rowOf(where, ours!, null));
+    for (const [name, seconds] of best) this.#add(rowOf(where, ours!, { name, seconds }));
+  }
+
+  /** A figure that no peer has, in seconds. */
+  figure(name: string, unit: Unit, seconds: number): void {
+    if (this.wants(name))
+      this.#add(rowOf({ suite: this.suite, case: name, threads: this.threads, unit }, seconds, null));
+  }
+
+  #add(row: Row): void {
+    this.rows.push(row);
+    this.report(row);
+  }
+
+  wants(name: string): boolean {
+    return this.filter.test(name);
+  }
+}
+
+export type Suite = (bench: Bench) => void | Promise<void>;

@@ -1,0 +1,15 @@
+import type { Suite } from '../bench';
+import { elementwise } from './elementwise';
+import { eventLoop } from './event-loop';
+import { gemm } from './gemm';
+import { overhead } from './overhead';
+import { programs } from './programs';
+
+/** In this order: the event loop's first, as it includes what is compiled at first. */
+export const suites: { readonly [name: string]: Suite } = {
+  'event-loop': eventLoop,
+  programs,
+  overhead,
+  elementwise,
+  gemm,
+};

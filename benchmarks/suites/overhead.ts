@@ -1,0 +1,58 @@
+import { add, backendInfo, mul, tensor, useBackend, type Tensor } from '../../lib';
+import { currentBackend, evaluateSync, useBackend as useBackendObject } from '../../lib/graph/evaluate';
+import type { Bench } from '../bench';
+import { timed, timedAwaited } from '../measure';
+import { benchmarkModels, buildBatch, buildModel, trainer, type ModelName } from '../models';
+import { ways } from '../ways';
+import { IdleBackend } from './idle-backend';
+import { program } from './programs';
+
+/** What one evaluation costs beside its arithmetic: small programs, from recording to the value. */
+export async function overhead(bench: Bench): Promise<void> {
+  await single(bench);
+  const { title, batch } = benchmarkModels.mlp16;
+  await program(bench, 'train', 'mlp16', batch, 'us');
+  await program(bench, 'infer', 'mlp16', batch, 'us');
+  for (const [way, run] of Object.entries(ways)) {
+    const ours = () => {
+      const { x, labels } = buildBatch('mlp16');
+      const step = run(trainer(buildModel('mlp16')));
+      return timedAwaited(way, () => step(x, labels).item());
+    };
+    await bench.compare({ name: `train ${title}, batch ${batch}, ${way}, awaited`, unit: 'us', ours });
+  }
+  await withoutExecution(bench, 'mlp16');
+  await withoutExecution(bench, 'resnet18');
+}
+
+/** One addition, and two operations that become one pass. */
+async function single(bench: Bench): Promise<void> {
+  const [x, y] = [tensor([1, 2, 3, 4]), tensor([5, 6, 7, 8])];
+  for (const [way, run] of Object.entries(ways)) {
+    const ours = () => {
+      const sum = run((a: Tensor, b: Tensor) => add(a, b));
+      return timed(way, () => evaluateSync([sum(x, y)]));
+    };
+    await bench.compare({ name: `add, 4 elements, ${way}`, unit: 'us', ours, task: { task: 'add', size: 4 } });
+  }
+  const z = tensor(new Float32Array(64).fill(0.5));
+  const ours = () => timed('plain', () => evaluateSync([mul(add(z, 1), 2)]));
+  await bench.compare({ name: 'add and mul, 64 elements, plain', unit: 'us', ours });
+}
+
+/** A training step on a backend that runs nothing: recording, keying, binding, memory for the results. */
+async function withoutExecution(bench: Bench, model: ModelName): Promise<void> {
+  const { title, batch } = benchmarkModels[model];
+  const name = `all but execution: train ${title}, batch ${batch}, plain`;
+  if (!bench.wants(name)) return;
+  const { x, labels } = buildBatch(model);
+  const network = buildModel(model);
+  evaluateSync([...network.parameters()].map(({ current }) => current));
+  useBackendObject(new IdleBackend(currentBackend()));
+  try {
+    const step = trainer(network);
+    await bench.compare({ name, unit: 'us', ours: () => timed('plain', () => step(x, labels).itemSync()) });
+  } finally {
+    useBackend(backendInfo().backend);
+  }
+}
