@@ -84,7 +84,10 @@ function hashOf(signature: readonly number[]): number {
 
 function equal(a: readonly number[], b: readonly number[]): boolean {
   if (a.length !== b.length) return false;
-  // NaN is equal to itself here, and 0 is not -0: both can be attributes.
-  for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false;
+  for (let i = 0; i < a.length; i++) {
+    const x = a[i]!;
+    // NaN is equal to itself here, and 0 is not -0: both can be attributes.
+    if (x === b[i] ? x === 0 && !Object.is(x, b[i]) : !Object.is(x, b[i])) return false;
+  }
   return true;
 }

@@ -41,17 +41,15 @@ export class RuleRunner {
 
   /** Members must have begun their step. Numbers of their states move on. */
   run(members: readonly Member[]): RuleRun[] {
-    return this.#alike(members).map((group) => this.#runOn(group));
-  }
-
-  #alike(members: readonly Member[]): Member[][] {
     const groups: Member[][] = [];
     for (const member of members) {
-      const group = groups.find(([first]) => isAlike(first!, member, this.perElement));
+      let group: Member[] | undefined;
+      for (let i = 0; i < groups.length && group === undefined; i++)
+        if (isAlike(groups[i]![0]!, member, this.perElement)) group = groups[i];
       if (group === undefined) groups.push([member]);
       else group.push(member);
     }
-    return groups;
+    return groups.map((group) => this.#runOn(group));
   }
 
   #runOn(members: readonly Member[]): RuleRun {
@@ -77,17 +75,24 @@ export class RuleRunner {
 /** Points the Variables at the results; returns them: parameters and states. */
 export function applyRule(run: RuleRun): Tensor[] {
   const { formula, members, written } = run;
-  const tensors = members.map(({ variable, gradient, state }) =>
-    formula.inputs.map((name) =>
-      name === 'parameter' ? variable.current : name === 'gradient' ? gradient : state.variables.get(name)!.current,
-    ),
-  );
-  return applyFormula(run, tensors).flatMap(([moved, ...values], m) => {
-    const { variable, state } = members[m]!;
-    variable.replace(moved!);
-    written.forEach((name, k) => state.variables.get(name)!.replace(values[k]!));
-    return [variable.current, ...[...state.variables.values()].map(({ current }) => current)];
+  const tensors = members.map(({ variable, gradient, state }) => {
+    const own = new Array<Tensor>(formula.inputs.length);
+    own[0] = variable.current;
+    own[1] = gradient;
+    for (let i = 2; i < own.length; i++) own[i] = state.variables.get(formula.inputs[i]!)!.current;
+    return own;
   });
+  const results = applyFormula(run, tensors);
+  const roots: Tensor[] = [];
+  for (let m = 0; m < members.length; m++) {
+    const { variable, state } = members[m]!;
+    const values = results[m]!;
+    variable.replace(values[0]!);
+    for (let k = 0; k < written.length; k++) state.variables.get(written[k]!)!.replace(values[k + 1]!);
+    roots.push(variable.current);
+    for (const { current } of state.variables.values()) roots.push(current);
+  }
+  return roots;
 }
 
 function isAlike(a: Member, b: Member, perElement: boolean): boolean {

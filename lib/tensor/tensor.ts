@@ -107,6 +107,7 @@ export class Tensor extends TensorBase {
   site: Error | null = null;
   /** Scratch marks of graph walks. */
   visit = 0;
+  rooted = 0;
   index = 0;
 
   constructor(
@@ -280,7 +281,11 @@ export class Variable extends TensorBase {
 
   /** The program that computes `version` succeeded. */
   commit(version: Tensor): void {
-    this.#earlier = this.#earlier.filter((earlier) => earlier.serial > version.serial);
+    const earlier = this.#earlier;
+    if (earlier.length > 0) {
+      if (earlier[earlier.length - 1]!.serial <= version.serial) earlier.length = 0;
+      else this.#earlier = earlier.filter(({ serial }) => serial > version.serial);
+    }
     if (version === this.#current) this.#stands = true;
     else this.#earlier.unshift(version);
   }

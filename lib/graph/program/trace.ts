@@ -57,7 +57,8 @@ export function trace(wanted: readonly Tensor[], options: TraceOptions = asRecor
         input.index = list.length;
         list.push(input);
         // A new input: its kind, dtype and shape.
-        signature.push(input.isScalar ? -1 : -2, dtypes[input.dtype].id, input.shape.length, ...input.shape);
+        signature.push(input.isScalar ? -1 : -2, dtypes[input.dtype].id, input.shape.length);
+        for (let k = 0; k < input.shape.length; k++) signature.push(input.shape[k]!);
       }
       signature.push(input.index, input.isScalar ? 0 : input.pending ? 1 : 2);
     }
@@ -77,33 +78,50 @@ function collect(wanted: readonly Tensor[], companions: boolean): { nodes: Tenso
   const nodes: Tensor[] = [];
   const roots: Tensor[] = [];
   const stack: Tensor[] = [];
-  const isRoot = new Set<Tensor>();
   const addRoot = (tensor: Tensor): void => {
-    if (!tensor.pending || isRoot.has(tensor)) return;
-    isRoot.add(tensor);
+    if (tensor.rooted === walk || !tensor.pending) return;
+    tensor.rooted = walk;
     roots.push(tensor);
     stack.push(tensor);
   };
-  wanted.forEach(addRoot);
+  for (let i = 0; i < wanted.length; i++) addRoot(wanted[i]!);
   while (stack.length > 0) {
     const tensor = stack.pop()!;
     if (tensor.visit === walk) continue;
     tensor.visit = walk;
     nodes.push(tensor);
     // What a Variable holds now is computed once, not with every program that reads it.
-    if (tensor.variable?.current === tensor) addRoot(tensor);
-    for (let i = 0; i < tensor.inputs.length; i++) {
-      const input = tensor.inputs[i]!;
-      if (input.pending && input.visit !== walk) stack.push(input);
+    if (tensor.variable !== null && tensor.variable.current === tensor) addRoot(tensor);
+    const { inputs, companions: others } = tensor;
+    for (let i = 0; i < inputs.length; i++) {
+      const input = inputs[i]!;
+      if (input.visit !== walk && input.pending) stack.push(input);
     }
+    if (others === null || !companions) continue;
     // A version that has been replaced before it was computed is only an intermediate.
-    if (!companions) continue;
-    for (const companion of tensor.companions ?? [])
-      if (companion.variable === null || companion.variable.current === companion) addRoot(companion);
+    for (let i = 0; i < others.length; i++) {
+      const other = others[i]!;
+      if (other.variable === null || other.variable.current === other) addRoot(other);
+    }
   }
-  nodes.sort((a, b) => a.serial - b.serial);
-  roots.sort((a, b) => a.serial - b.serial);
-  return { nodes, roots };
+  return { nodes: inOrder(nodes), roots: inOrder(roots) };
+}
+
+/** By the order of recording. Serials of one recipe lie close together: mostly they are places in a list. */
+function inOrder(tensors: Tensor[]): Tensor[] {
+  let [least, most] = [Infinity, 0];
+  for (let i = 0; i < tensors.length; i++) {
+    const { serial } = tensors[i]!;
+    if (serial < least) least = serial;
+    if (serial > most) most = serial;
+  }
+  const span = most - least + 1;
+  if (tensors.length < 8 || span > 8 * tensors.length) return tensors.sort((a, b) => a.serial - b.serial);
+  const places = new Array<Tensor | null>(span).fill(null);
+  for (let i = 0; i < tensors.length; i++) places[tensors[i]!.serial - least] = tensors[i]!;
+  let next = 0;
+  for (let i = 0; i < span; i++) if (places[i] !== null) tensors[next++] = places[i]!;
+  return tensors;
 }
 
 /** How many pending tensors `tensor` needs; stops counting beyond `limit`. */
