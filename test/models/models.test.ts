@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { F, manualSeed, models, nn, optim, randn, tensor, zeros } from '../../lib';
 import { ShapeError, ValueError } from '../../lib/errors';
-import { loadWeights, saveWeights } from '../../lib/train/weights';
+import { loadWeights, saveWeights } from '../../lib/io/weights';
 import { onEachBackend } from '../helpers/backends';
 import { temporaryDirectory } from '../helpers/temporary-directory';
 

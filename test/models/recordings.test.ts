@@ -1,8 +1,8 @@
-import { manualSeed, type nn, type Tensor } from '../../lib';
+import { manualSeed, type Tensor } from '../../lib';
 import { evaluateSync } from '../../lib/graph/evaluate';
 import { sum } from '../../lib/ops';
 import { onEachBackend } from '../helpers/backends';
-import { build, cotangentOf, inputOf, setWeights, type Recipe } from '../reference/networks';
+import { build, cotangentOf, distance, inputOf, roundingBound, setWeights, type Recipe } from '../reference/networks';
 import { readRecording } from '../reference/read';
 
 interface Network {
@@ -23,27 +23,19 @@ const { cases } = readRecording<{ cases: readonly Network[] }>('models');
 const isFull = process.env.SADDLEPOINT_TEST_FULL === '1';
 
 const titled = (networks: readonly Network[]): [string, Network][] =>
-  networks.map((network) => [`${network.name} ${JSON.stringify(network.args)} of ${network.shape.join(' x ')}`, network]);
+  networks.map((network) => [
+    `${network.name} ${JSON.stringify(network.args)} of ${network.shape.join(' x ')}`,
+    network,
+  ]);
 const recipeOf = ({ name, args }: Network): Recipe => [name, args];
 
 /** How far the outputs are from PyTorch's, as a part of their norm. */
-function distance(y: Tensor, { shape, every, data }: Network['y']): number {
+function error(y: Tensor, { shape, every, data }: Network['y']): number {
   expect(y.shape).toEqual(shape);
-  const numbers = y.dataSync();
-  const norm = Math.hypot(...data);
-  return Math.hypot(...data.map((expected, i) => Number(numbers[i * every]) - expected)) / norm;
-}
-
-/**
- * How far float32 may be from exact numbers, as a part of the norm. A sum of n products with weights of zero mean is off by
- * at most λ √n u of its size, but for a share of exp(-λ²/2) of the cases (Higham and Mary 2019, theorem 3.1); another
- * 8 u is for the rounded weights, the normalisation and the activation of the layer. Layers add up, as He's
- * variance keeps errors and numbers in proportion; two of the summands of a shortcut cannot be further off than the sum.
- */
-function float32Bound(model: nn.Module): number {
-  const lambda = 4;
-  const layers = [...model.parameters()].filter(({ rank }) => rank > 1);
-  return layers.reduce((total, { size, shape }) => total + lambda * Math.sqrt(size / shape[0]!) + 8, 0) * 2 ** -24;
+  return distance(
+    Array.from(y.dataSync(), Number).filter((_, i) => i % every === 0),
+    data,
+  );
 }
 
 describe('keys and shapes of state dicts', () => {
@@ -62,7 +54,9 @@ onEachBackend('networks as PyTorch has them', (backend) => {
     const model = build(recipeOf(network)).double().train();
     if (!network.training) model.eval();
     setWeights(model);
-    expect(distance(model.forward(inputOf(recipeOf(network), network.shape, 'float64')), network.y)).toBeLessThan(1e-10);
+    const y = model.forward(inputOf(recipeOf(network), network.shape, 'float64'));
+    // Both sides round.
+    expect(error(y, network.y)).toBeLessThan(2 * roundingBound(model, 2 ** -53));
   });
 
   test.each(titled(shown))('outputs in float32: %s', (_title, network) => {
@@ -70,7 +64,7 @@ onEachBackend('networks as PyTorch has them', (backend) => {
     if (!network.training) model.eval();
     setWeights(model);
     const y = model.forward(inputOf(recipeOf(network), network.shape, 'float32'));
-    expect(distance(y, network.y)).toBeLessThan(float32Bound(model));
+    expect(error(y, network.y)).toBeLessThan(roundingBound(model, 2 ** -24));
   });
 
   test.each(titled(shown.filter(({ gradients }) => gradients !== null)))('gradients: %s', (_title, network) => {

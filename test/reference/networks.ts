@@ -72,7 +72,10 @@ export function inputOf([name, args]: Recipe, shape: Shape, dtype: DType): Tenso
   if (name !== 'GPT') return spread(INPUT, shape, dtype, 2);
   const { vocabSize } = args[0] as models.GPTOptions;
   const count = shape.reduce((product, size) => product * size, 1);
-  return tensor(Int32Array.from(scrambled(INPUT, count), (h) => h % vocabSize), { shape });
+  return tensor(
+    Int32Array.from(scrambled(INPUT, count), (h) => h % vocabSize),
+    { shape },
+  );
 }
 
 /** By what the outputs are multiplied before the gradients of their sum are taken. */
@@ -81,4 +84,22 @@ export const cotangentOf = (shape: Shape): Tensor => spread(INPUT + 1, shape, 'f
 /** The outputs of a network in evaluation mode. */
 export function outputsOf(model: nn.Layer, recipe: Recipe, shape: Shape, dtype: DType): number[] {
   return Array.from(noGrad(() => model.eval().forward(inputOf(recipe, shape, dtype))).dataSync(), Number);
+}
+
+/** The norm of the difference, as a part of the norm of what is expected. */
+export function distance(actual: readonly number[], expected: readonly number[]): number {
+  if (actual.length !== expected.length) throw new Error(`${actual.length} numbers, expected ${expected.length}`);
+  return Math.hypot(...actual.map((y, i) => y - expected[i]!)) / Math.hypot(...expected);
+}
+
+/**
+ * How far a result may be from PyTorch's in float64, as a part of the norm, where u is the unit roundoff. A sum of n products
+ * with weights of zero mean is off by at most λ √n u of its size, but for a share of exp(-λ²/2) of the cases (Higham and
+ * Mary 2019, theorem 3.1); 8 u more are for the rounded weights, the normalisation and the activation of a layer. Layers
+ * add up, as He's variance keeps errors and numbers in proportion.
+ */
+export function roundingBound(model: nn.Module, u: number): number {
+  const lambda = 4;
+  const layers = [...model.parameters()].filter(({ rank }) => rank > 1);
+  return layers.reduce((total, { size, shape }) => total + lambda * Math.sqrt(size / shape[0]!) + 8, 0) * u;
 }

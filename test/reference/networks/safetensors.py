@@ -9,15 +9,16 @@ DTYPES = {name: dtype for dtype, name in NAMES.items()}
 
 
 def write(path, tensors, metadata):
-    header, data = {"__metadata__": metadata}, b""
+    header = {"__metadata__": metadata} if metadata else {}
+    chunks, end = [], 0
     for name, x in sorted(tensors.items(), key=lambda pair: (-pair[1].element_size(), pair[0])):
-        chunk = x.detach().contiguous().numpy().tobytes()
-        header[name] = {"dtype": NAMES[x.dtype], "shape": list(x.shape), "data_offsets": [len(data), len(data) + len(chunk)]}
-        data += chunk
+        chunks.append(x.detach().contiguous().numpy().tobytes())
+        begin, end = end, end + len(chunks[-1])
+        header[name] = {"dtype": NAMES[x.dtype], "shape": list(x.shape), "data_offsets": [begin, end]}
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text + data)
+        file.writelines([len(text).to_bytes(8, "little"), text, *chunks])
 
 
 def read(path):
