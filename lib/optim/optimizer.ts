@@ -2,7 +2,7 @@ import { ValueError } from '../errors';
 import type { Completion } from '../graph/completion';
 import { evaluateSync, recordTogether, submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
-import type { Shape } from '../tensor/shape';
+import { zeros } from '../ops/create';
 import { Variable, withoutCapturing, type Tensor } from '../tensor/tensor';
 import { checkNames, withDefaults } from './options';
 import { ParameterState } from './state';
@@ -74,11 +74,6 @@ export abstract class Optimizer<Options extends CommonOptions> {
     // Most rules move any parameter.
   }
 
-  /** The shape of a state that is loaded, or 'number': the parameter's, where the rule keeps no others. */
-  protected stateShape(_name: string, parameter: Variable): Shape | 'number' {
-    return parameter.shape;
-  }
-
   /** Adds parameters with options of their own; what is not given is as for the optimizer. */
   addParamGroup(group: Partial<Options> & { params: Iterable<Variable> }): void {
     if (typeof group !== 'object' || group === null || typeof group.params?.[Symbol.iterator] !== 'function')
@@ -134,7 +129,10 @@ export abstract class Optimizer<Options extends CommonOptions> {
     return noGrad(() => snapshot(this.paramGroups, this.#states));
   }
 
-  /** Continues from a state dict of the same kind of optimizer. Throws ValueError, changing nothing, if it does not fit. */
+  /**
+   * Continues from a state dict of the same kind of optimizer. Throws ValueError that lists all that is missing, unexpected
+   * or misshapen, and then nothing has changed.
+   */
   loadStateDict(dict: OptimizerStateDict): void {
     noGrad(() =>
       restore(
@@ -143,7 +141,7 @@ export abstract class Optimizer<Options extends CommonOptions> {
         this.paramGroups,
         this.#states,
         (options) => this.check(options),
-        (name, parameter) => this.stateShape(name, parameter),
+        (parameter, options) => this.#stateAfterOneStep(parameter, options),
       ),
     );
   }
@@ -172,6 +170,15 @@ export abstract class Optimizer<Options extends CommonOptions> {
       for (const state of stepped) state.undo();
     };
     return { roots, undo };
+  }
+
+  /** Recorded, never computed: what the rule keeps of a parameter with these options. */
+  #stateAfterOneStep(variable: Variable, options: Options): ParameterState {
+    const state = new ParameterState(variable);
+    state.begin();
+    const gradient = zeros(variable.shape, { dtype: variable.dtype });
+    withoutCapturing(() => this.update({ parameter: variable.current, gradient, state, options }));
+    return state;
   }
 
   #stateOf(variable: Variable): ParameterState {
