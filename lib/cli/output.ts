@@ -3,7 +3,7 @@ import path from 'node:path';
 import { DataError } from '../errors';
 import { writeFileAtomic } from '../io/atomic';
 import type { Module } from '../nn/module';
-import { saveWeights } from '../train/weights';
+import { saveWeights } from '../io/weights';
 
 /** Makes the folder. Throws a DataError if nothing can be written there, so that no training is in vain. */
 export function prepareFolder(folder: string): void {

@@ -1,3 +1,5 @@
+import '../backend';
+
 export { writeFileAtomic } from './atomic';
 export {
   encodeSafetensors,
@@ -6,3 +8,4 @@ export {
   type Safetensors,
   type SafetensorsEntry,
 } from './safetensors';
+export { loadWeights, saveWeights } from './weights';

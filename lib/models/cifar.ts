@@ -10,6 +10,7 @@ import { Module, type Layer } from '../nn/module';
 import { flatten, slice } from '../ops/shape';
 import { pad } from '../ops/place';
 import type { Tensor, TensorBase } from '../tensor/tensor';
+import { checkImages, checkSizes } from './check';
 import { BasicBlock, conv3x3 } from './residual-blocks';
 
 export interface CifarNetOptions {
@@ -61,7 +62,8 @@ class PlainBlock extends Module {
  * The networks of section 4.2 of He et al. 2016, for images of 32 x 32: one convolution, three stages of
  * (depth - 2) / 6 blocks with width, 2 width and 4 width channels, the mean, one linear layer; [N, inChannels, H, W] to
  * logits [N, numClasses]. Without shortcuts (`residual: false`) it is the plain network of the same depth.
- * Throws ValueError unless depth is 6 n + 2 with n of at least 1.
+ * Convolutions start as in He et al. 2015. Throws ValueError unless depth is 6 n + 2 with n of at least 1 and all sizes are
+ * integers of at least 1, `forward` ShapeError for other images.
  *
  *     const model = new CifarNet(20);
  *     const plain = new CifarNet(56, { residual: false });
@@ -85,6 +87,7 @@ export class CifarNet extends Module {
     const blocks = (depth - 2) / 6;
     if (!Number.isInteger(blocks) || blocks < 1)
       throw new ValueError(`CifarNet: depth is 6 n + 2, as 8, 20, 32, 44, 56 or 110, got ${String(depth)}`);
+    checkSizes('CifarNet', { numClasses, inChannels, width });
     const stage = (inputs: number, outputs: number): Sequential =>
       new Sequential(
         ...Array.from({ length: blocks }, (_, i) =>
@@ -101,6 +104,7 @@ export class CifarNet extends Module {
   }
 
   forward(x: TensorBase): Tensor {
+    checkImages('CifarNet', x, this.conv1.inChannels);
     const first = this.relu.forward(this.bn1.forward(this.conv1.forward(x)));
     const features = this.layer3.forward(this.layer2.forward(this.layer1.forward(first)));
     return this.fc.forward(flatten(this.avgpool.forward(features), { startDim: 1 }));

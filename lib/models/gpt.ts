@@ -1,5 +1,6 @@
-import { ShapeError, ValueError } from '../errors';
+import { DTypeError, ShapeError, ValueError } from '../errors';
 import { noGrad } from '../graph/modes';
+import { checkNumber } from '../nn/check';
 import * as init from '../nn/init';
 import { gelu, linear, scaledDotProductAttention } from '../nn/functional';
 import { Dropout } from '../nn/layers/dropout';
@@ -14,6 +15,7 @@ import { rand, type Generator } from '../ops/random';
 import { permute, reshape, select } from '../ops/shape';
 import { checkInteger, formatShape } from '../tensor/shape';
 import type { Tensor, TensorBase } from '../tensor/tensor';
+import { checkSizes } from './check';
 
 export interface GPTOptions {
   /** How many different tokens there are. */
@@ -28,7 +30,7 @@ export interface GPTOptions {
   nEmbd?: number;
   /** 0.1 where not given. */
   dropout?: number;
-  /** Whether linear layers have biases; true where not given. */
+  /** Whether linear layers and layer normalisations have biases; true where not given. */
   bias?: boolean;
 }
 
@@ -96,9 +98,9 @@ class Block extends Module {
 
   constructor(config: Config) {
     super();
-    this.ln_1 = new LayerNorm(config.nEmbd);
+    this.ln_1 = new LayerNorm(config.nEmbd, { bias: config.bias });
     this.attn = new CausalSelfAttention(config);
-    this.ln_2 = new LayerNorm(config.nEmbd);
+    this.ln_2 = new LayerNorm(config.nEmbd, { bias: config.bias });
     this.mlp = new FeedForward(config);
   }
 
@@ -111,7 +113,8 @@ class Block extends Module {
 /**
  * A language model as GPT-2 (Radford et al. 2019): tokens [N, T] of int32 to the logits [N, T, vocabSize] of what comes
  * next. State-dict keys are GPT-2's (`wte.weight`, `h.0.attn.c_attn.weight`, ...) with weights [out, in]; the output layer
- * is the token embedding itself. Throws ValueError for options outside what is possible, ShapeError for longer sequences.
+ * is the token embedding itself. Throws ValueError for options outside what is possible; `forward` throws ShapeError for
+ * longer sequences and DTypeError for tokens that are no integers.
  *
  *     const model = new GPT({ vocabSize: 65, blockSize: 64, nLayer: 4, nHead: 4, nEmbd: 128 });
  *     const loss = crossEntropy(reshape(model.forward(tokens), [-1, 65]), reshape(next, [-1]));
@@ -126,18 +129,17 @@ export class GPT extends Module {
 
   constructor(options: GPTOptions) {
     super();
-    const defaults = { blockSize: 1024, nLayer: 12, nHead: 12, nEmbd: 768, dropout: 0.1, bias: true };
-    const config: Config = { ...defaults, ...options };
-    for (const name of ['vocabSize', 'blockSize', 'nLayer', 'nHead', 'nEmbd'] as const)
-      checkInteger('GPT', name, config[name], 1);
-    if (config.nEmbd % config.nHead !== 0)
-      throw new ValueError(`GPT: nHead divides nEmbd ${config.nEmbd}, got ${config.nHead}`);
+    const { vocabSize, blockSize = 1024, nLayer = 12, nHead = 12, nEmbd = 768, dropout = 0.1, bias = true } = options;
+    checkSizes('GPT', { vocabSize, blockSize, nLayer, nHead, nEmbd });
+    if (nEmbd % nHead !== 0) throw new ValueError(`GPT: nHead divides nEmbd ${nEmbd}, got ${nHead}`);
+    checkNumber('GPT', 'dropout', dropout, { least: 0, most: 1 });
+    const config: Config = { vocabSize, blockSize, nLayer, nHead, nEmbd, dropout, bias };
     this.config = config;
     this.wte = new Embedding(config.vocabSize, config.nEmbd);
     this.wpe = new Embedding(config.blockSize, config.nEmbd);
     this.drop = new Dropout({ p: config.dropout });
     this.h = Array.from({ length: config.nLayer }, () => new Block(config));
-    this.lnF = new LayerNorm(config.nEmbd);
+    this.lnF = new LayerNorm(config.nEmbd, { bias: config.bias });
     this.resetParameters();
   }
 
@@ -157,6 +159,8 @@ export class GPT extends Module {
     const length = tokens.shape[1] ?? 0;
     if (tokens.rank !== 2 || length < 1 || length > blockSize)
       throw new ShapeError(`GPT: takes tokens [N, T] with T from 1 to ${blockSize}, got ${formatShape(tokens.shape)}`);
+    if (tokens.dtype !== 'int32' && tokens.dtype !== 'int64')
+      throw new DTypeError(`GPT: tokens are int32 or int64, got ${tokens.dtype}`);
     const embedded = add(this.wte.forward(tokens), this.wpe.forward(arange(length)));
     const features = this.h.reduce<Tensor>((x, block) => block.forward(x), this.drop.forward(embedded));
     return linear(this.lnF.forward(features), this.wte.weight);
@@ -164,16 +168,21 @@ export class GPT extends Module {
 
   /**
    * The given tokens and `count` more, each drawn from what the model predicts; of a long sequence it sees the last
-   * blockSize. Switch the model to eval() before. Throws ValueError for no tokens and options outside what is possible.
+   * blockSize. Switch the model to eval() before. Throws ValueError for no tokens, tokens outside the vocabulary and options
+   * outside what is possible.
    *
    *     const tokens = await model.eval().generate([1, 5, 2], 20, { temperature: 0.8, topK: 10 });
    */
   async generate(tokens: readonly number[], count: number, options: GenerateOptions = {}): Promise<number[]> {
     const { temperature = 1, topK = null, generator } = options;
-    if (tokens.length === 0) throw new ValueError('generate: takes at least one token to begin with');
-    checkInteger('generate', 'count', count, 0);
-    if (!(temperature >= 0)) throw new ValueError(`generate: temperature is at least 0, got ${String(temperature)}`);
-    if (topK !== null) checkInteger('generate', 'topK', topK, 1);
+    const { vocabSize } = this.config;
+    if (tokens.length === 0) throw new ValueError('GPT.generate: takes at least one token to begin with');
+    for (const token of tokens)
+      if (!Number.isInteger(token) || token < 0 || token >= vocabSize)
+        throw new ValueError(`GPT.generate: tokens are integers from 0 to ${vocabSize - 1}, got ${String(token)}`);
+    checkInteger('GPT.generate', 'count', count, 0);
+    checkNumber('GPT.generate', 'temperature', temperature, { least: 0 });
+    if (topK !== null) checkInteger('GPT.generate', 'topK', topK, 1);
     const all = [...tokens];
     for (let i = 0; i < count; i++) {
       const seen = Int32Array.from(all.slice(-this.config.blockSize));

@@ -1,3 +1,4 @@
+import { checkNumber } from '../nn/check';
 import * as init from '../nn/init';
 import { ReLU6 } from '../nn/layers/activation';
 import { Sequential } from '../nn/layers/containers';
@@ -8,8 +9,8 @@ import { BatchNorm2d } from '../nn/layers/norm';
 import { Module, type Layer } from '../nn/module';
 import { add } from '../ops/elementwise';
 import { mean } from '../ops/reduce';
-import { checkNumber } from '../nn/check';
 import type { Tensor, TensorBase } from '../tensor/tensor';
+import { checkImages, checkSizes } from './check';
 
 export interface MobileNetV2Options {
   /** 1000 where not given. */
@@ -74,18 +75,23 @@ function multiple(value: number, divisor: number): number {
 /**
  * MobileNetV2 (Sandler et al. 2018) with the names of torchvision's
  * (https://pytorch.org/vision/0.14/models/mobilenetv2.html): images [N, inChannels, H, W] to logits [N, numClasses];
- * 3,504,872 parameters for 1000 classes. Throws ValueError for options outside what is possible.
+ * 3,504,872 parameters for 1000 classes. Throws ValueError for sizes that are no integers of at least 1, a widthMult not
+ * above 0 and a dropout outside [0, 1]; `forward` throws ShapeError for other images.
  *
  *     const model = new MobileNetV2({ numClasses: 10, widthMult: 0.5 });
  */
 export class MobileNetV2 extends Module {
   readonly features: Sequential;
   readonly classifier: Sequential;
+  readonly #inChannels: number;
 
   constructor(options: MobileNetV2Options = {}) {
     super();
     const { numClasses = 1000, widthMult = 1, roundNearest = 8, dropout = 0.2, inChannels = 3 } = options;
+    checkSizes('MobileNetV2', { numClasses, roundNearest, inChannels });
+    checkNumber('MobileNetV2', 'dropout', dropout, { least: 0, most: 1 });
     checkNumber('MobileNetV2', 'widthMult', widthMult, { least: Number.MIN_VALUE });
+    this.#inChannels = inChannels;
     let inputs = multiple(32 * widthMult, roundNearest);
     const last = multiple(1280 * Math.max(1, widthMult), roundNearest);
     const layers: Layer[] = [convolution(inChannels, inputs, 3, 2)];
@@ -99,6 +105,7 @@ export class MobileNetV2 extends Module {
     layers.push(convolution(inputs, last, 1));
     this.features = new Sequential(...layers);
     this.classifier = new Sequential(new Dropout({ p: dropout }), new Linear(last, numClasses));
+    // As torchvision.
     for (const module of this.modules()) {
       if (module instanceof Conv2d) init.kaimingNormal(module.weight, { mode: 'fanOut' });
       if (module instanceof Linear) {
@@ -109,9 +116,15 @@ export class MobileNetV2 extends Module {
   }
 
   forward(x: TensorBase): Tensor {
+    checkImages('MobileNetV2', x, this.#inChannels);
     return this.classifier.forward(mean(this.features.forward(x), { dim: [2, 3] }));
   }
 }
 
-/** MobileNetV2 of the paper's sizes. */
+/**
+ * MobileNetV2, of the paper's sizes unless told otherwise. Throws as `MobileNetV2`.
+ *
+ *     const model = mobilenetV2();
+ *     model.forward(images); // [N, 3, 224, 224] to [N, 1000]
+ */
 export const mobilenetV2 = (options?: MobileNetV2Options): MobileNetV2 => new MobileNetV2(options);

@@ -17,7 +17,12 @@ export function downsampling(inputs: number, outputs: number, stride: number): S
   return new Sequential(conv1x1(inputs, outputs, stride), new BatchNorm2d(outputs));
 }
 
-/** Two 3 x 3 convolutions and a shortcut (He et al. 2016). */
+/**
+ * Two 3 x 3 convolutions and a shortcut (He et al. 2016): [N, inplanes, H, W] to [N, planes, H / stride, W / stride], rounded
+ * up. `downsample` maps x to the shape of the result, null takes x itself. Throws ValueError for sizes that are not possible.
+ *
+ *     const block = new BasicBlock(64, 64, 1, null);
+ */
 export class BasicBlock extends Module {
   static readonly expansion = 1;
   readonly conv1: Conv2d;
@@ -48,7 +53,13 @@ export class BasicBlock extends Module {
   }
 }
 
-/** 1 x 1, 3 x 3 and 1 x 1 convolutions and a shortcut (He et al. 2016); the 3 x 3 one has the stride, as in torchvision. */
+/**
+ * 1 x 1, 3 x 3 and 1 x 1 convolutions and a shortcut (He et al. 2016); the 3 x 3 one has the stride, as in torchvision:
+ * [N, inplanes, H, W] to [N, 4 planes, H / stride, W / stride], rounded up. `downsample` maps x to the shape of the result, null
+ * takes x itself. Throws ValueError for sizes that are not possible.
+ *
+ *     const block = new Bottleneck(256, 64, 1, null);
+ */
 export class Bottleneck extends Module {
   static readonly expansion = 4;
   readonly conv1: Conv2d;

@@ -8,7 +8,9 @@ import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/layers/pool';
 import * as init from '../nn/init';
 import { Module, type Layer } from '../nn/module';
 import { flatten } from '../ops/shape';
+import { checkInteger } from '../tensor/shape';
 import type { Tensor, TensorBase } from '../tensor/tensor';
+import { checkImages, checkSizes } from './check';
 import { BasicBlock, Bottleneck, conv3x3, downsampling } from './residual-blocks';
 
 export interface ResNetOptions {
@@ -27,7 +29,8 @@ type Block = typeof BasicBlock | typeof Bottleneck;
 /**
  * A residual network (He et al. 2016) with the names of torchvision's (https://pytorch.org/vision/0.14/models/resnet.html):
  * images [N, inChannels, H, W] to logits [N, numClasses]. `layers` says how many blocks each of the four stages has.
- * Throws ValueError for options outside what is possible.
+ * Throws ValueError for another block or stem, unless there are four stages of at least one block, and for sizes that are
+ * no integers of at least 1; `forward` throws ShapeError for other images.
  *
  *     const model = new ResNet(BasicBlock, [2, 2, 2, 2], { numClasses: 10, stem: 'cifar' });
  */
@@ -48,6 +51,12 @@ export class ResNet extends Module {
     const { numClasses = 1000, stem = 'imagenet', inChannels = 3, zeroInitResidual = false } = options;
     if (stem !== 'imagenet' && stem !== 'cifar')
       throw new ValueError(`ResNet: stem is imagenet or cifar, got ${String(stem)}`);
+    if (block !== BasicBlock && block !== Bottleneck)
+      throw new ValueError(`ResNet: block is BasicBlock or Bottleneck, got ${String(block)}`);
+    if (!Array.isArray(layers) || layers.length !== 4)
+      throw new ValueError(`ResNet: layers are the numbers of blocks of four stages, got ${String(layers)}`);
+    layers.forEach((blocks, stage) => checkInteger('ResNet', `layers[${stage}]`, blocks, 1));
+    checkSizes('ResNet', { numClasses, inChannels });
     const isLarge = stem === 'imagenet';
     this.conv1 = isLarge
       ? new Conv2d(inChannels, 64, 7, { stride: 2, padding: 3, bias: false })
@@ -66,6 +75,7 @@ export class ResNet extends Module {
   }
 
   forward(x: TensorBase): Tensor {
+    checkImages('ResNet', x, this.conv1.inChannels);
     const small = this.maxpool.forward(this.relu.forward(this.bn1.forward(this.conv1.forward(x))));
     const features = [this.layer1, this.layer2, this.layer3, this.layer4].reduce((y, layer) => layer.forward(y), small);
     return this.fc.forward(flatten(this.avgpool.forward(features), { startDim: 1 }));
@@ -80,14 +90,28 @@ function stage(block: Block, inputs: number, planes: number, blocks: number, str
 }
 
 /** As torchvision: He's normal distribution by outputs for convolutions. */
-export function initialize(model: Module): void {
+function initialize(model: Module): void {
   for (const module of model.modules())
     if (module instanceof Conv2d) init.kaimingNormal(module.weight, { mode: 'fanOut', nonlinearity: 'relu' });
 }
 
-/** ResNet-18: 11,689,512 parameters for 1000 classes. */
+/**
+ * ResNet-18: 11,689,512 parameters for 1000 classes. Throws as `ResNet`.
+ *
+ *     const model = resnet18({ stem: 'cifar', numClasses: 10 });
+ *     model.forward(images); // [N, 3, 32, 32] to [N, 10]
+ */
 export const resnet18 = (options?: ResNetOptions): ResNet => new ResNet(BasicBlock, [2, 2, 2, 2], options);
-/** ResNet-34: 21,797,672 parameters for 1000 classes. */
+/**
+ * ResNet-34: 21,797,672 parameters for 1000 classes. Throws as `ResNet`.
+ *
+ *     const model = resnet34({ zeroInitResidual: true });
+ */
 export const resnet34 = (options?: ResNetOptions): ResNet => new ResNet(BasicBlock, [3, 4, 6, 3], options);
-/** ResNet-50: 25,557,032 parameters for 1000 classes. */
+/**
+ * ResNet-50, of bottlenecks: 25,557,032 parameters for 1000 classes. Throws as `ResNet`.
+ *
+ *     const model = resnet50();
+ *     model.forward(images); // [N, 3, 224, 224] to [N, 1000]
+ */
 export const resnet50 = (options?: ResNetOptions): ResNet => new ResNet(Bottleneck, [3, 4, 6, 3], options);

@@ -1,3 +1,5 @@
+import { ValueError } from '../errors';
+import { checkNumber } from '../nn/check';
 import * as init from '../nn/init';
 import { ReLU } from '../nn/layers/activation';
 import { Sequential } from '../nn/layers/containers';
@@ -8,8 +10,8 @@ import { BatchNorm2d } from '../nn/layers/norm';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/layers/pool';
 import { Module, type Layer } from '../nn/module';
 import { flatten } from '../ops/shape';
-import { ValueError } from '../errors';
 import type { Tensor, TensorBase } from '../tensor/tensor';
+import { checkImages, checkSizes } from './check';
 
 export interface VGGOptions {
   /** 1000 where not given. */
@@ -31,7 +33,8 @@ export type VGGDepth = keyof typeof convolutions;
 /**
  * VGG of 11, 13, 16 or 19 layers (Simonyan and Zisserman 2015) with the names of torchvision's
  * (https://pytorch.org/vision/0.14/models/vgg.html): images [N, inChannels, H, W] of at least 32 x 32 to logits
- * [N, numClasses]. Throws ValueError for another depth.
+ * [N, numClasses]. Throws ValueError for another depth, sizes that are no integers of at least 1 and a dropout outside
+ * [0, 1]; `forward` throws ShapeError for other images.
  *
  *     const model = new VGG(16, { batchNorm: true, numClasses: 10 });
  */
@@ -39,6 +42,7 @@ export class VGG extends Module {
   readonly features: Sequential;
   readonly avgpool = new AdaptiveAvgPool2d(7);
   readonly classifier: Sequential;
+  readonly #inChannels: number;
 
   constructor(
     readonly depth: VGGDepth,
@@ -48,6 +52,8 @@ export class VGG extends Module {
     const { numClasses = 1000, batchNorm = false, dropout = 0.5, inChannels = 3 } = options;
     if (!Object.hasOwn(convolutions, depth))
       throw new ValueError(`VGG: depth is ${Object.keys(convolutions).join(', ')}, got ${String(depth)}`);
+    checkSizes('VGG', { numClasses, inChannels });
+    checkNumber('VGG', 'dropout', dropout, { least: 0, most: 1 });
     const layers: Layer[] = [];
     let inputs = inChannels;
     CHANNELS.forEach((outputs, stage) => {
@@ -59,6 +65,7 @@ export class VGG extends Module {
       }
       layers.push(new MaxPool2d(2));
     });
+    this.#inChannels = inChannels;
     this.features = new Sequential(...layers);
     const hidden = (width: number): Layer[] => [new Linear(width, 4096), new ReLU(), new Dropout({ p: dropout })];
     this.classifier = new Sequential(...hidden(512 * 7 * 7), ...hidden(4096), new Linear(4096, numClasses));
@@ -66,11 +73,12 @@ export class VGG extends Module {
   }
 
   forward(x: TensorBase): Tensor {
+    checkImages('VGG', x, this.#inChannels, 32);
     return this.classifier.forward(flatten(this.avgpool.forward(this.features.forward(x)), { startDim: 1 }));
   }
 }
 
-/** As torchvision. */
+/** As torchvision: He's normal distribution by outputs for convolutions, 0.01 for linear layers, no bias at first. */
 function initialize(model: Module): void {
   for (const module of model.modules()) {
     if (module instanceof Conv2d) init.kaimingNormal(module.weight, { mode: 'fanOut', nonlinearity: 'relu' });
@@ -79,8 +87,28 @@ function initialize(model: Module): void {
   }
 }
 
+/**
+ * VGG-11: 132,863,336 parameters for 1000 classes. Throws as `VGG`.
+ *
+ *     const model = vgg11({ batchNorm: true });
+ */
 export const vgg11 = (options?: VGGOptions): VGG => new VGG(11, options);
+/**
+ * VGG-13: 133,047,848 parameters for 1000 classes. Throws as `VGG`.
+ *
+ *     const model = vgg13();
+ */
 export const vgg13 = (options?: VGGOptions): VGG => new VGG(13, options);
-/** VGG-16: 138,357,544 parameters for 1000 classes. */
+/**
+ * VGG-16: 138,357,544 parameters for 1000 classes. Throws as `VGG`.
+ *
+ *     const model = vgg16();
+ *     model.forward(images); // [N, 3, 224, 224] to [N, 1000]
+ */
 export const vgg16 = (options?: VGGOptions): VGG => new VGG(16, options);
+/**
+ * VGG-19: 143,667,240 parameters for 1000 classes. Throws as `VGG`.
+ *
+ *     const model = vgg19({ numClasses: 10 });
+ */
 export const vgg19 = (options?: VGGOptions): VGG => new VGG(19, options);

@@ -102,7 +102,7 @@ export abstract class Module {
   /**
    * A snapshot of parameters and buffers by PyTorch's names: later training does not change it.
    *
-   *     saveSafetensors('model.safetensors', model.stateDict());
+   *     await io.saveWeights('model.safetensors', model.stateDict());
    */
   stateDict(): StateDict {
     const dict: StateDict = new Map();
@@ -116,7 +116,7 @@ export abstract class Module {
    * Takes over the values of a state dict; dtypes are converted among floats and among integers. Throws ValueError that
    * lists every missing, unexpected and misshapen key, and then nothing has changed.
    *
-   *     model.loadStateDict(await loadSafetensors('model.safetensors'));
+   *     model.loadStateDict(io.loadWeights('model.safetensors'));
    *     const { missingKeys } = model.loadStateDict(backbone, { strict: false });
    */
   loadStateDict(dict: StateDictLike, options: { strict?: boolean } = {}): IncompatibleKeys {

@@ -1,8 +1,7 @@
 import { ValueError } from '../errors';
 import { add, div, maximum, mul, sqrt, square, sub } from '../ops/elementwise';
 import { mean } from '../ops/reduce';
-import type { Shape } from '../tensor/shape';
-import type { Tensor, Variable } from '../tensor/tensor';
+import type { Tensor } from '../tensor/tensor';
 import { average, downhill, shrink } from './formulas';
 import { Optimizer, type CommonOptions, type Parameters, type Update } from './optimizer';
 import { checkCommon, checkNumber } from './options';
@@ -67,12 +66,6 @@ export class Adafactor extends Optimizer<AdafactorOptions> {
       const columns = state.write('colVar', average(state.read('colVar', { shape: ofColumns.shape }), ofColumns, keep));
       return mul(div(rows, mean(rows, { dim: -2, keepdim: true })), columns);
     }
-  }
-
-  protected override stateShape(name: string, parameter: Variable): Shape {
-    const { shape } = parameter;
-    if (name === 'rowVar') return [...shape.slice(0, -1), 1];
-    return name === 'colVar' ? [...shape.slice(0, -2), 1, ...shape.slice(-1)] : shape;
   }
 
   protected check(options: AdafactorOptions): void {

@@ -1,6 +1,5 @@
 import { add, mul, sub } from '../ops/elementwise';
-import type { Shape } from '../tensor/shape';
-import type { Tensor, Variable } from '../tensor/tensor';
+import type { Tensor } from '../tensor/tensor';
 import { descentGradient, shrink } from './formulas';
 import { Optimizer, type CommonOptions, type Parameters, type Update } from './optimizer';
 import { checkCommon, checkNumber } from './options';
@@ -49,10 +48,6 @@ export class ASGD extends Optimizer<ASGDOptions> {
     state.writeNumber('eta', lr / (1 + lambd * lr * state.step) ** alpha);
     state.writeNumber('mu', 1 / Math.max(1, state.step - t0));
     return moved;
-  }
-
-  protected override stateShape(name: string, parameter: Variable): Shape | 'number' {
-    return name === 'eta' || name === 'mu' ? 'number' : parameter.shape;
   }
 
   protected check(options: ASGDOptions): void {

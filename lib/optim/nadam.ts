@@ -1,6 +1,5 @@
 import { add, div, mul, sqrt, square, sub } from '../ops/elementwise';
-import type { Shape } from '../tensor/shape';
-import type { Tensor, Variable } from '../tensor/tensor';
+import type { Tensor } from '../tensor/tensor';
 import { average, descentGradient } from './formulas';
 import { Optimizer, type CommonOptions, type Parameters, type Update } from './optimizer';
 import { checkBetas, checkCommon, checkNumber } from './options';
@@ -61,10 +60,6 @@ export class NAdam extends Optimizer<NAdamOptions> {
     const ofMean = (lr * next) / (1 - product * next);
     const scale = add(sqrt(mul(meanSquare, 1 / (1 - beta2 ** state.step))), eps);
     return sub(parameter, div(add(mul(g, ofGradient), mul(mean, ofMean)), scale));
-  }
-
-  protected override stateShape(name: string, parameter: Variable): Shape | 'number' {
-    return name === 'muProduct' ? 'number' : parameter.shape;
   }
 
   protected check(options: NAdamOptions): void {

@@ -2,7 +2,7 @@ import { ValueError } from '../errors';
 import type { Completion } from '../graph/completion';
 import { evaluateSync, recordTogether, submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
-import type { Shape } from '../tensor/shape';
+import { zeros } from '../ops/create';
 import { Variable, withoutCapturing, type Tensor } from '../tensor/tensor';
 import { currentTrace, refuseInTrace, type TracedStep } from '../tensor/tracing';
 import { checkNames, withDefaults } from './options';
@@ -82,11 +82,6 @@ export abstract class Optimizer<Options extends CommonOptions> {
     // Most rules move any parameter.
   }
 
-  /** The shape of a state that is loaded, or 'number': the parameter's, where the rule keeps no others. */
-  protected stateShape(_name: string, parameter: Variable): Shape | 'number' {
-    return parameter.shape;
-  }
-
   /** Adds parameters with options of their own; what is not given is as for the optimizer. */
   addParamGroup(group: Partial<Options> & { params: Iterable<Variable> }): void {
     if (typeof group !== 'object' || group === null || typeof group.params?.[Symbol.iterator] !== 'function')
@@ -143,7 +138,10 @@ export abstract class Optimizer<Options extends CommonOptions> {
     return noGrad(() => snapshot(this.paramGroups, this.#states));
   }
 
-  /** Continues from a state dict of the same kind of optimizer. Throws ValueError, changing nothing, if it does not fit. */
+  /**
+   * Continues from a state dict of the same kind of optimizer. Throws ValueError that lists all that is missing, unexpected
+   * or misshapen, and then nothing has changed.
+   */
   loadStateDict(dict: OptimizerStateDict): void {
     refuseInTrace('loadStateDict', 'load before you compile');
     this.#generation++;
@@ -154,7 +152,7 @@ export abstract class Optimizer<Options extends CommonOptions> {
         this.paramGroups,
         this.#states,
         (options) => this.check(options),
-        (name, parameter) => this.stateShape(name, parameter),
+        (parameter, options) => this.#stateAfterOneStep(parameter, options),
       ),
     );
   }
@@ -217,6 +215,16 @@ export abstract class Optimizer<Options extends CommonOptions> {
     return (this.#runners[index] ??= new RuleRunner(this.name, this.perElement, (input) =>
       this.update({ ...input, options: group }),
     ));
+  }
+
+  /** Recorded, never computed: what the rule keeps of a parameter with these options. */
+  #stateAfterOneStep(variable: Variable, options: Options): ParameterState {
+    const state = new ParameterState(variable);
+    state.begin();
+    const gradient = zeros(variable.shape, { dtype: variable.dtype });
+    const runner = new RuleRunner(this.name, this.perElement, (input) => this.update({ ...input, options }));
+    withoutCapturing(() => runner.run([{ variable, gradient, state }]));
+    return state;
   }
 
   #stateOf(variable: Variable): ParameterState {

@@ -2,7 +2,7 @@ import { ValueError } from '../errors';
 import { detach } from '../ops/identity';
 import { stateKey } from '../nn/state-dict';
 import { cast } from '../ops/cast';
-import { formatShape, shapesEqual, type Shape } from '../tensor/shape';
+import { formatShape, shapesEqual } from '../tensor/shape';
 import { TensorBase, Variable, type Tensor } from '../tensor/tensor';
 import { ParameterState } from './state';
 
@@ -14,8 +14,8 @@ export interface OptimizerStateDict {
 
 type Group = { params: Variable[] };
 type States = Map<Variable, ParameterState>;
-/** The shape of a state tensor by its field's name, or that it is a number. */
-export type StateShape = (name: string, parameter: Variable) => Shape | 'number';
+/** What the rule keeps of a parameter: the state after a step. */
+type StateAfterOneStep<G> = (parameter: Variable, options: G) => ParameterState;
 
 export function snapshot(groups: readonly Group[], states: States): OptimizerStateDict {
   const parameters = groups.flatMap((group) => group.params);
@@ -41,7 +41,7 @@ export function restore<G extends Group>(
   groups: readonly G[],
   states: States,
   check: (options: G) => void,
-  stateShape: StateShape,
+  stateAfterOneStep: StateAfterOneStep<G>,
 ): void {
   const refuse = (reason: string): never => {
     throw new ValueError(`loadStateDict: ${owner} has not been changed; ${reason}`);
@@ -51,27 +51,42 @@ export function restore<G extends Group>(
   if (dict.param_groups.length !== groups.length)
     refuse(`it has ${dict.param_groups.length} parameter groups, expected ${groups.length}`);
 
+  const problems: string[] = [];
+  const wrongSizes = groups.flatMap(({ params }, index) => {
+    const saved = dict.param_groups[index]?.params;
+    if (Array.isArray(saved) && saved.length === params.length) return [];
+    return [`group ${index} has ${String(saved?.length)} parameters, expected ${params.length}`];
+  });
+  if (wrongSizes.length > 0) refuse(wrongSizes.join('; '));
+
   const options = groups.map((group, index) => {
     const saved = dict.param_groups[index]!;
-    if (!Array.isArray(saved.params) || saved.params.length !== group.params.length)
-      refuse(`group ${index} has ${saved.params?.length} parameters, expected ${group.params.length}`);
     const names = Object.keys(group).filter((name) => name !== 'params' && Object.hasOwn(saved, stateKey(name)));
     if (Number.isFinite(saved.initial_lr)) names.push('initialLr');
     const merged = { ...group, ...Object.fromEntries(names.map((name) => [name, saved[stateKey(name)]])) };
-    check(merged);
+    try {
+      check(merged);
+    } catch (error) {
+      if (!(error instanceof ValueError)) throw error;
+      problems.push(`group ${index}: ${error.message}`);
+    }
     return merged;
   });
+  const hasOptions = problems.length === 0;
 
-  const parameters = new Map<string, Variable>();
+  const parameters = new Map<string, [parameter: Variable, options: G]>();
   groups.forEach((group, i) =>
-    group.params.forEach((parameter, j) => parameters.set(String(dict.param_groups[i]!.params[j]), parameter)),
+    group.params.forEach((parameter, j) =>
+      parameters.set(String(dict.param_groups[i]!.params[j]), [parameter, options[i]!]),
+    ),
   );
-  const problems: string[] = [];
   const loaded: States = new Map();
   for (const [number, entry] of Object.entries(dict.state)) {
-    const parameter = parameters.get(number);
+    const [parameter, own] = parameters.get(number) ?? [];
     if (parameter === undefined) problems.push(`state ${number} belongs to no parameter`);
-    else loaded.set(parameter, stateOf(parameter, number, entry, problems, stateShape));
+    else if (typeof entry !== 'object' || entry === null) problems.push(`state ${number} is no object`);
+    else if (hasOptions)
+      loaded.set(parameter, stateOf(parameter, number, entry, problems, stateAfterOneStep(parameter, own!)));
   }
   if (problems.length > 0) refuse(problems.join('; '));
 
@@ -80,40 +95,52 @@ export function restore<G extends Group>(
   for (const [parameter, state] of loaded) states.set(parameter, state);
 }
 
+/** `example` has the names and shapes that are expected. */
 function stateOf(
   parameter: Variable,
   number: string,
-  entry: { readonly [name: string]: Tensor | number },
+  entry: { readonly [name: string]: unknown },
   problems: string[],
-  stateShape: StateShape,
+  example: ParameterState,
 ): ParameterState {
   const state = new ParameterState(parameter);
-  for (const [key, value] of Object.entries(entry)) {
-    const name = fieldName(key);
-    const expected = key === 'step' ? 'number' : stateShape(name, parameter);
-    if (expected === 'number') {
-      const given = numberOf(value);
-      if (key !== 'step' && Number.isFinite(given)) state.numbers = { ...state.numbers, [name]: given };
-      else if (key === 'step' && Number.isSafeInteger(given) && given >= 0) state.step = given;
-      else
-        problems.push(
-          `state ${number}: ${key} is ${key === 'step' ? 'an integer of at least 0' : 'a finite number'}, got ${String(value)}`,
-        );
-    } else if (!(value instanceof TensorBase)) problems.push(`state ${number}: ${key} is not a tensor`);
-    else if (!shapesEqual(value.shape, expected))
-      problems.push(`state ${number}: ${key} has shape ${formatShape(value.shape)}, expected ${formatShape(expected)}`);
+  const given = new Map(Object.entries(entry).filter(([, value]) => value !== null && value !== undefined));
+  const known = [...Object.keys(example.numbers), ...example.variables.keys()].map(stateKey);
+  const missing = known.filter((key) => !given.has(key));
+  const unexpected = [...given.keys()].filter((key) => key !== 'step' && !known.includes(key));
+  if (missing.length > 0) problems.push(`state ${number}: missing keys: ${missing.join(', ')}`);
+  if (unexpected.length > 0) problems.push(`state ${number}: unexpected keys: ${unexpected.join(', ')}`);
+
+  // PyTorch's SGD does not count its steps.
+  const step = numberOf(given.get('step') ?? 0);
+  if (Number.isSafeInteger(step) && step >= 0) state.step = step;
+  else problems.push(`state ${number}: step is an integer of at least 0, got ${shown(given.get('step'))}`);
+  for (const name of Object.keys(example.numbers)) {
+    const value = given.get(stateKey(name));
+    if (value === undefined) continue;
+    const found = numberOf(value);
+    if (Number.isFinite(found)) state.numbers = { ...state.numbers, [name]: found };
+    else problems.push(`state ${number}: ${stateKey(name)} is a finite number, got ${shown(value)}`);
+  }
+  for (const [name, { shape }] of example.variables) {
+    const key = stateKey(name);
+    const value = given.get(key);
+    if (value === undefined) continue;
+    if (!(value instanceof TensorBase)) problems.push(`state ${number}: ${key} is not a tensor`);
+    else if (!shapesEqual(value.shape, shape))
+      problems.push(`state ${number}: ${key} has shape ${formatShape(value.shape)}, expected ${formatShape(shape)}`);
     else state.variables.set(name, new Variable(cast(value, parameter.dtype)));
   }
   return state;
 }
 
-/** The field whose `stateKey` is the key. */
-function fieldName(key: string): string {
-  return key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-}
-
 /** PyTorch saves numbers as tensors of one element. */
-function numberOf(value: Tensor | number): number {
+function numberOf(value: unknown): number {
   if (typeof value === 'number') return value;
   return value instanceof TensorBase && value.size === 1 ? value.itemSync() : NaN;
+}
+
+function shown(value: unknown): string {
+  if (value instanceof TensorBase) return `a tensor ${formatShape(value.shape)}`;
+  return typeof value === 'number' ? String(value) : typeof value;
 }

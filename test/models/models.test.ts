@@ -1,84 +1,15 @@
 import path from 'node:path';
-import { F, manualSeed, models, nn, optim, randn, tensor, zeros } from '../../lib';
-import { ShapeError, ValueError } from '../../lib/errors';
-import { loadWeights, saveWeights } from '../../lib/train/weights';
+import { F, manualSeed, models, nn, optim, randn, tensor, zeros, type Tensor, type TensorBase } from '../../lib';
+import { DTypeError, ShapeError, ValueError } from '../../lib/errors';
+import { loadWeights, saveWeights } from '../../lib/io/weights';
 import { onEachBackend } from '../helpers/backends';
 import { temporaryDirectory } from '../helpers/temporary-directory';
 
 const directory = temporaryDirectory();
 
-const count = (model: nn.Module): number => [...model.parameters()].reduce((sum, { size }) => sum + size, 0);
 const keys = (model: nn.Module): string[] => [...model.stateDict().keys()];
 
-describe('sizes that torchvision publishes', () => {
-  test.each([
-    ['resnet18', () => models.resnet18(), 11_689_512],
-    ['resnet34', () => models.resnet34(), 21_797_672],
-    ['resnet50', () => models.resnet50(), 25_557_032],
-    ['vgg11', () => models.vgg11(), 132_863_336],
-    ['vgg13', () => models.vgg13(), 133_047_848],
-    ['vgg16', () => models.vgg16(), 138_357_544],
-    ['vgg19', () => models.vgg19(), 143_667_240],
-    ['vgg16 with batch normalisation', () => models.vgg16({ batchNorm: true }), 138_365_992],
-    ['mobilenetV2', () => models.mobilenetV2(), 3_504_872],
-    // Table 6 of He et al. 2016: 0.27 M and 0.85 M.
-    ['CifarNet 20', () => new models.CifarNet(20), 269_722],
-    ['CifarNet 56', () => new models.CifarNet(56), 853_018],
-    ['plain CifarNet 56', () => new models.CifarNet(56, { residual: false }), 853_018],
-    // LeCun et al. 1998, with all channels of the second convolution connected.
-    ['LeNet', () => new models.LeNet(), 61_706],
-    // GPT-2's 124 million.
-    ['GPT', () => new models.GPT({ vocabSize: 50257 }), 124_439_808],
-  ])('%s', (_name, make, size) => expect(count(make())).toBe(size));
-});
-
-describe('keys', () => {
-  test('ResNet has those of torchvision', () => {
-    const names = keys(models.resnet18());
-    expect(names).toHaveLength(122);
-    expect(names.slice(0, 7)).toEqual([
-      'conv1.weight',
-      'bn1.weight',
-      'bn1.bias',
-      'bn1.running_mean',
-      'bn1.running_var',
-      'bn1.num_batches_tracked',
-      'layer1.0.conv1.weight',
-    ]);
-    expect(names).toEqual(
-      expect.arrayContaining(['layer2.0.downsample.0.weight', 'layer2.0.downsample.1.running_var']),
-    );
-    expect(names.slice(-2)).toEqual(['fc.weight', 'fc.bias']);
-    expect(keys(models.resnet50())).toHaveLength(320);
-    expect(keys(models.resnet50())).toContain('layer1.0.conv3.weight');
-  });
-
-  test('VGG has those of torchvision', () => {
-    const names = keys(models.vgg16());
-    const features = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28].map((i) => `features.${i}`);
-    const layers = [...features, 'classifier.0', 'classifier.3', 'classifier.6'];
-    expect(names).toEqual(layers.flatMap((layer) => [`${layer}.weight`, `${layer}.bias`]));
-    expect(keys(models.vgg11({ batchNorm: true }))).toContain('features.1.running_mean');
-  });
-
-  test('MobileNetV2 has those of torchvision', () => {
-    const names = keys(models.mobilenetV2());
-    expect(names).toHaveLength(314);
-    expect(names).toEqual(
-      expect.arrayContaining([
-        'features.0.0.weight',
-        'features.1.conv.0.0.weight',
-        'features.1.conv.1.weight',
-        'features.1.conv.2.running_mean',
-        'features.2.conv.0.0.weight',
-        'features.2.conv.2.weight',
-        'features.2.conv.3.bias',
-        'features.18.1.num_batches_tracked',
-        'classifier.1.weight',
-      ]),
-    );
-  });
-
+describe('state dicts', () => {
   test('the weights of one network are taken by another', () => {
     const [a, b] = [new models.CifarNet(8, { width: 2 }), new models.CifarNet(8, { width: 2 })];
     b.loadStateDict(a.stateDict());
@@ -166,26 +97,127 @@ onEachBackend('models', (backend) => {
   });
 });
 
-describe('what models refuse', () => {
-  test.each([
-    ['an mlp without layers', () => models.mlp([3])],
-    ['a width of 0', () => models.mlp([3, 0])],
-    ['a depth between two', () => new models.CifarNet(21)],
-    ['a depth of 2', () => new models.CifarNet(2)],
-    ['another stem', () => models.resnet18({ stem: 'tree' as 'cifar' })],
-    ['another depth', () => new models.VGG(12 as 11)],
-    ['a width of 0 times', () => models.mobilenetV2({ widthMult: 0 })],
-    ['tiny images', () => new models.LeNet({ imageShape: [1, 7, 8] })],
-    ['heads that do not divide', () => new models.GPT({ vocabSize: 4, nHead: 5, nEmbd: 16 })],
-    ['no vocabulary', () => new models.GPT({ vocabSize: 0 })],
-  ])('%s', (_what, make) => expect(make).toThrow(ValueError));
+describe('what models refuse, by their names', () => {
+  const gpt = (options: Partial<models.GPTOptions>) => () => new models.GPT({ vocabSize: 4, nEmbd: 12, ...options });
+  const blocks = (layers: unknown) => () => new models.ResNet(models.BasicBlock, layers as [1, 1, 1, 1]);
 
-  test('longer sequences than the block', async () => {
+  test.each<[RegExp, () => unknown]>([
+    [/^mlp: widths.*got 3$/, () => models.mlp([3])],
+    [/^mlp: widths\[1\].*got 0$/, () => models.mlp([3, 0])],
+    [/^mlp: dropout.*got -1$/, () => models.mlp([3, 2], { dropout: -1 })],
+    [/^LeNet: images.*got 7 x 8$/, () => new models.LeNet({ imageShape: [1, 7, 8] })],
+    [/^LeNet: channels.*got 0$/, () => new models.LeNet({ imageShape: [0, 8, 8] })],
+    [/^LeNet: imageShape.*got 28,28$/, () => new models.LeNet({ imageShape: [28, 28] as never })],
+    [/^LeNet: numClasses.*got 0$/, () => new models.LeNet({ numClasses: 0 })],
+    [/^CifarNet: depth.*got 21$/, () => new models.CifarNet(21)],
+    [/^CifarNet: depth.*got 2$/, () => new models.CifarNet(2)],
+    [/^CifarNet: width.*got 1.5$/, () => new models.CifarNet(8, { width: 1.5 })],
+    [/^ResNet: stem.*got tree$/, () => models.resnet18({ stem: 'tree' as 'cifar' })],
+    [/^ResNet: numClasses.*got NaN$/, () => models.resnet50({ numClasses: NaN })],
+    [/^ResNet: inChannels.*got 0$/, () => models.resnet34({ inChannels: 0 })],
+    [/^ResNet: layers\[0\].*got 0$/, blocks([0, 1, 1, 1])],
+    [/^ResNet: layers.*got 1,1,1$/, blocks([1, 1, 1])],
+    [/^ResNet: block is/, () => new models.ResNet(nn.Linear as never, [1, 1, 1, 1])],
+    [/^VGG: depth.*got 12$/, () => new models.VGG(12 as 11)],
+    [/^VGG: dropout.*got 2$/, () => models.vgg11({ dropout: 2 })],
+    [/^VGG: numClasses.*got -1$/, () => models.vgg16({ numClasses: -1 })],
+    [/^MobileNetV2: widthMult.*got 0$/, () => models.mobilenetV2({ widthMult: 0 })],
+    [/^MobileNetV2: roundNearest.*got 0$/, () => models.mobilenetV2({ roundNearest: 0 })],
+    [/^MobileNetV2: dropout.*got NaN$/, () => models.mobilenetV2({ dropout: NaN })],
+    [/^GPT: nHead divides nEmbd 12, got 5$/, gpt({ nHead: 5 })],
+    [/^GPT: vocabSize.*got 0$/, gpt({ vocabSize: 0 })],
+    [/^GPT: nLayer.*got 0$/, gpt({ nLayer: 0 })],
+    [/^GPT: dropout.*got 1.1$/, gpt({ dropout: 1.1 })],
+  ])('%s', (message, make) => {
+    expect(make).toThrow(ValueError);
+    expect(make).toThrow(message);
+  });
+
+  test.each<[string, nn.Layer, readonly number[]]>([
+    ['LeNet', new models.LeNet(), [2, 1, 28, 27]],
+    ['LeNet', new models.LeNet(), [2, 28, 28]],
+    ['CifarNet', new models.CifarNet(8), [2, 1, 32, 32]],
+    ['ResNet', models.resnet18(), [3, 32, 32]],
+    ['ResNet', models.resnet18({ inChannels: 1 }), [1, 3, 32, 32]],
+    ['VGG', models.vgg11(), [1, 3, 31, 32]],
+    ['MobileNetV2', models.mobilenetV2(), [1, 3, 0, 32]],
+  ])('%s: images of another shape', (name, model, shape) => {
+    const forward = (): Tensor => model.forward(zeros([...shape]));
+    expect(forward).toThrow(ShapeError);
+    expect(forward).toThrow(new RegExp(`^${name}: .*got \\[${shape.join(', ')}\\]$`));
+    expect(() => model.forward(3 as never)).toThrow(/: takes images .*, got number$/);
+  });
+
+  test('tokens that GPT cannot take', async () => {
     const model = new models.GPT({ vocabSize: 4, blockSize: 3, nLayer: 1, nHead: 1, nEmbd: 4 });
     expect(() => model.forward(zeros([1, 4], { dtype: 'int32' }))).toThrow(ShapeError);
     expect(() => model.forward(zeros([4], { dtype: 'int32' }))).toThrow(ShapeError);
-    await expect(model.generate([], 1)).rejects.toThrow(ValueError);
-    await expect(model.generate([1], 1, { temperature: -1 })).rejects.toThrow(ValueError);
-    await expect(model.generate([1], 1, { topK: 0 })).rejects.toThrow(ValueError);
+    expect(() => model.forward(zeros([1, 2]))).toThrow(DTypeError);
+    await expect(model.generate([], 1)).rejects.toThrow(/^GPT.generate: takes at least one token/);
+    await expect(model.generate([4], 1)).rejects.toThrow(/^GPT.generate: tokens are integers from 0 to 3, got 4/);
+    await expect(model.generate([1], -1)).rejects.toThrow(/^GPT.generate: count/);
+    await expect(model.generate([1], 1, { temperature: -1 })).rejects.toThrow(/^GPT.generate: temperature/);
+    await expect(model.generate([1], 1, { topK: 0 })).rejects.toThrow(/^GPT.generate: topK/);
+  });
+});
+
+describe('how weights start', () => {
+  const numbers = (variable: TensorBase): number[] => Array.from(variable.dataSync(), Number);
+  /** Within five standard errors of a normal distribution's deviation. */
+  function expectNormal(variable: TensorBase, std: number): void {
+    const x = numbers(variable);
+    const found = Math.sqrt(x.reduce((sum, value) => sum + value * value, 0) / x.length);
+    expect(Math.abs(found / std - 1)).toBeLessThan(5 / Math.sqrt(2 * x.length));
+    // A uniform distribution has a kurtosis of 1.8, a normal one of 3.
+    const kurtosis = x.reduce((sum, value) => sum + value ** 4, 0) / x.length / found ** 4;
+    expect(Math.abs(kurtosis - 3)).toBeLessThan(5 * Math.sqrt(96 / x.length));
+  }
+  const parameterOf = (model: nn.Module, key: string): TensorBase =>
+    new Map<string, TensorBase>(model.namedParameters()).get(key)!;
+
+  beforeAll(() => void manualSeed(5));
+
+  test('residual networks as in torchvision; blocks may start as identities', () => {
+    const model = new models.ResNet(models.Bottleneck, [1, 1, 1, 1], { numClasses: 3, zeroInitResidual: true });
+    expectNormal(model.conv1.weight, Math.sqrt(2 / (64 * 49)));
+    expectNormal(parameterOf(model, 'layer2.0.conv3.weight'), Math.sqrt(2 / 512));
+    expect(new Set(numbers(parameterOf(model, 'layer1.0.bn3.weight')))).toEqual(new Set([0]));
+    expect(new Set(numbers(parameterOf(model, 'layer1.0.bn2.weight')))).toEqual(new Set([1]));
+    const basic = new models.ResNet(models.BasicBlock, [1, 1, 1, 1], { zeroInitResidual: true });
+    expect(new Set(numbers(parameterOf(basic, 'layer1.0.bn2.weight')))).toEqual(new Set([0]));
+    expect(new Set(numbers(parameterOf(basic, 'layer1.0.bn1.weight')))).toEqual(new Set([1]));
+  });
+
+  test('networks for CIFAR as in He et al. 2015', () => {
+    const model = new models.CifarNet(8);
+    expectNormal(parameterOf(model, 'layer3.0.conv1.weight'), Math.sqrt(2 / (32 * 9)));
+  });
+
+  test('VGG as in torchvision', () => {
+    const model = models.vgg11({ numClasses: 10 });
+    expectNormal(parameterOf(model, 'features.3.weight'), Math.sqrt(2 / (128 * 9)));
+    expect(new Set(numbers(parameterOf(model, 'features.3.bias')))).toEqual(new Set([0]));
+    expectNormal(parameterOf(model, 'classifier.6.weight'), 0.01);
+    expect(new Set(numbers(parameterOf(model, 'classifier.6.bias')))).toEqual(new Set([0]));
+  });
+
+  test('MobileNetV2 as in torchvision, where fan out counts a depthwise convolution as a full one', () => {
+    const model = models.mobilenetV2({ numClasses: 10 });
+    expectNormal(parameterOf(model, 'features.17.conv.1.0.weight'), Math.sqrt(2 / (960 * 9)));
+    expectNormal(parameterOf(model, 'features.17.conv.2.weight'), Math.sqrt(2 / 320));
+    expectNormal(parameterOf(model, 'classifier.1.weight'), 0.01);
+    expect(new Set(numbers(parameterOf(model, 'classifier.1.bias')))).toEqual(new Set([0]));
+  });
+
+  test('GPT as GPT-2: what is added to the residual stream starts smaller, by the depth', () => {
+    const model = new models.GPT({ vocabSize: 50, blockSize: 8, nLayer: 8, nHead: 2, nEmbd: 64 });
+    expectNormal(model.wte.weight, 0.02);
+    expectNormal(parameterOf(model, 'h.3.attn.c_attn.weight'), 0.02);
+    for (const key of ['h.0.attn.c_proj.weight', 'h.7.mlp.c_proj.weight'])
+      expectNormal(parameterOf(model, key), 0.02 / 4);
+    expect(new Set(numbers(parameterOf(model, 'h.0.mlp.c_fc.bias')))).toEqual(new Set([0]));
+    expect(new Set(numbers(parameterOf(model, 'ln_f.weight')))).toEqual(new Set([1]));
+    const plain = new models.GPT({ vocabSize: 5, blockSize: 4, nLayer: 1, nHead: 1, nEmbd: 4, bias: false });
+    expect(keys(plain).filter((key) => key.endsWith('bias'))).toEqual([]);
   });
 });

@@ -293,6 +293,42 @@ onEachBackend('optimizers', () => {
       expect((buffer as ReturnType<typeof ones>).itemSync()).toBe(1);
     });
 
+    test('of another optimizer are refused, with all that is missing and unexpected, and change nothing', async () => {
+      const parameters = [parameter(), parameter()];
+      const adam = new Adam(parameters, { amsgrad: true });
+      const sgd = new SGD(parameters, { momentum: 0.9 });
+      for (const one of parameters) one.grad = ones([1]);
+      await adam.step();
+      const { state } = adam.stateDict();
+      const before = sgd.stateDict();
+      const load = (): void => sgd.loadStateDict({ state, param_groups: before.param_groups });
+      expect(load).toThrow(ValueError);
+      expect(load).toThrow(
+        new RegExp(
+          [0, 1]
+            .map(
+              (i) =>
+                `state ${i}: missing keys: momentum_buffer; state ${i}: unexpected keys: exp_avg, exp_avg_sq, max_exp_avg_sq`,
+            )
+            .join('; '),
+        ),
+      );
+      expect(sgd.stateDict()).toEqual(before);
+      // What the options of the dict ask for counts: without amsgrad there is no maximum.
+      const plain = new Adam(parameters);
+      const groups = plain.stateDict().param_groups;
+      expect(() => plain.loadStateDict({ state, param_groups: groups })).toThrow(/unexpected keys: max_exp_avg_sq;/);
+      plain.loadStateDict(adam.stateDict());
+      expect(plain.stateDict().state['1']).toMatchObject({ step: 1, max_exp_avg_sq: { shape: [1] } });
+      // PyTorch's SGD has None where there is no momentum.
+      const still = new SGD(parameters);
+      still.loadStateDict({
+        state: { 0: { momentum_buffer: null } } as never,
+        param_groups: still.stateDict().param_groups,
+      });
+      expect(still.stateDict().state).toEqual({ 0: { step: 0 } });
+    });
+
     test('that do not fit are refused, and change nothing', async () => {
       const a = parameter();
       const optimizer = new SGD([a], { lr: 0.1, momentum: 0.9 });

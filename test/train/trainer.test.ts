@@ -2,13 +2,12 @@ import path from 'node:path';
 import { manualSeed, nn, noGrad } from '../../lib';
 import { setThreads } from '../../lib/backend';
 import { DataLoader } from '../../lib/data/loader';
-import { DataError, ValueError } from '../../lib/errors';
+import { ValueError } from '../../lib/errors';
+import { loadWeights, saveWeights } from '../../lib/io';
 import { Adam, StepLR } from '../../lib/optim';
 import {
   convolutionalNetwork,
   evaluateClassifier,
-  loadWeights,
-  saveWeights,
   trainClassifier,
   type EpochRecord,
   type TrainOptions,
@@ -141,10 +140,6 @@ onEachBackend('trainClassifier', (backend) => {
     copy.loadStateDict(loadWeights(file));
     expect(weightsOf(copy)).toEqual(weightsOf(options.model));
     expect(await evaluateClassifier(copy, dataset)).toEqual(await evaluateClassifier(options.model, dataset));
-    expect(() => loadWeights(path.join(directory, 'missing'))).toThrow(DataError);
-    await expect(saveWeights(path.join(directory, 'no', 'such', 'folder'), copy.stateDict())).rejects.toThrow(
-      DataError,
-    );
   });
 });
 

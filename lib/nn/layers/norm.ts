@@ -114,8 +114,10 @@ export class BatchNorm3d extends BatchNorm {
 export interface LayerNormLayerOptions {
   /** Added to the variance. */
   eps?: number;
-  /** Whether there are a weight and a bias. */
+  /** Whether there are a weight and, unless `bias` is false, a bias. */
   elementwiseAffine?: boolean;
+  /** False leaves the bias out, as in PyTorch from 2.1 on. */
+  bias?: boolean;
 }
 
 function shapeOf(name: string, normalizedShape: number | Shape): Shape {
@@ -139,12 +141,12 @@ export class LayerNorm extends Module {
 
   constructor(normalizedShape: number | Shape, options: LayerNormLayerOptions = {}) {
     super();
-    const { eps = 1e-5, elementwiseAffine = true } = options;
+    const { eps = 1e-5, elementwiseAffine = true, bias = true } = options;
     checkNumber('LayerNorm', 'eps', eps, { least: 0 });
     this.normalizedShape = shapeOf('LayerNorm', normalizedShape);
     this.eps = eps;
     this.weight = elementwiseAffine ? new Parameter(full(this.normalizedShape, 1)) : null;
-    this.bias = elementwiseAffine ? new Parameter(zeros(this.normalizedShape)) : null;
+    this.bias = elementwiseAffine && bias ? new Parameter(zeros(this.normalizedShape)) : null;
   }
 
   /** Weight 1 and bias 0. */
@@ -159,7 +161,8 @@ export class LayerNorm extends Module {
   }
 
   protected override describe(): string {
-    return `${formatShape(this.normalizedShape)}, eps=${this.eps}, elementwiseAffine=${this.weight !== null}`;
+    const [affine, bias] = [this.weight !== null, this.bias !== null];
+    return `${formatShape(this.normalizedShape)}, eps=${this.eps}, elementwiseAffine=${affine}, bias=${bias}`;
   }
 }
 
