@@ -292,6 +292,51 @@ TEST(Elementwise, InPlaceProgramAtEveryThreadCount) {
   }
 }
 
+// Adam over parameters of many shapes as one instruction is, bit for bit, what one instruction each gives.
+TEST(Elementwise, SegmentsAreAsTheyWereAlone) {
+  // Registers: 0 p, 1 g (broadcast in some), 2 v; 3 rate, 4 decay; 5.. results.
+  ElementwiseProgram program;
+  program.scalars = {kFloat32, kFloat32};
+  program.registers = 9;
+  program.steps = {{op_mul, kFloat32, 5, 2, 4, -1},  {op_mul, kFloat32, 6, 1, 1, -1}, {op_add, kFloat32, 8, 5, 6, -1},
+                   {op_sqrt, kFloat32, 5, 8, -1, -1}, {op_div, kFloat32, 5, 1, 5, -1}, {op_mul, kFloat32, 5, 5, 3, -1},
+                   {op_sub, kFloat32, 7, 0, 5, -1}};
+  program.outputs = {7, 8};
+  const std::vector<std::vector<int>> shapes = {{1}, {40, 30}, {0}, {513}, {200, 300}, {}, {3, 1, 7}, {300001}, {2}};
+  for (const KernelTable* table : testedTables()) {
+    std::mt19937 random(11);
+    std::vector<Tensor<float>> alone, joined;
+    std::vector<View> inputs, outputs;
+    std::vector<double> scalars;
+    for (size_t s = 0; s < shapes.size(); ++s) {
+      Tensor<float> p(shapes[s]), v(shapes[s]);
+      Tensor<float> g(shapes[s], s % 3 == 1 ? std::vector<int>{0, 1} : std::vector<int>{});
+      p.normals(random), g.normals(random), v.fill([&] { return float(random() % 100) / 50; });
+      const Tensor<float> p1 = tensorOf(shapes[s], p.values()), v1 = tensorOf(shapes[s], v.values());
+      const std::vector<double> own = {0.01 * double(1 + s % 4), 0.9};
+      const std::vector<View> views = {viewOf(p1), viewOf(g), viewOf(v1)};
+      ASSERT_EQ(runElementwise(table, program, views, {views[0], views[2]}, own).failure, kOk);
+      alone.insert(alone.end(), {p1, v1});
+      joined.insert(joined.end(), {p, g, v});
+      inputs.insert(inputs.end(), {viewOf(p), viewOf(g), viewOf(v)});
+      outputs.insert(outputs.end(), {viewOf(p), viewOf(v)});
+      scalars.insert(scalars.end(), own.begin(), own.end());
+    }
+    program.segments = static_cast<int>(shapes.size());
+    for (int threads : {1, 3}) {
+      std::vector<std::vector<float>> before;
+      for (const auto& tensor : joined) before.push_back(tensor.values());
+      ASSERT_EQ(runElementwise(table, program, inputs, outputs, scalars, threads).failure, kOk);
+      for (size_t s = 0; s < shapes.size(); ++s) {
+        EXPECT_TRUE(sameBits(joined[3 * s].values(), alone[2 * s].values())) << table->isa << " " << s;
+        EXPECT_TRUE(sameBits(joined[3 * s + 2].values(), alone[2 * s + 1].values())) << table->isa << " " << s;
+      }
+      for (size_t i = 0; i < joined.size(); ++i) std::copy(before[i].begin(), before[i].end(), joined[i].data());
+    }
+    program.segments = 1;
+  }
+}
+
 // One register holds results of several widths, each read by the step that replaces it.
 TEST(Elementwise, WideningInPlace) {
   for (const KernelTable* table : testedTables()) {
@@ -300,14 +345,15 @@ TEST(Elementwise, WideningInPlace) {
       const Tensor<uint8_t> x = vectorOf(flags);
       const Tensor<double> out({size}), twice({size});
       const ElementwiseProgram program = {{},
-                                          3,
+                                          4,
                                           {{op_logicalNot, kBool, 1, 0, -1, -1},
                                            {op_castFloat32, kBool, 1, 1, -1, -1},
                                            {op_exp, kFloat32, 1, 1, -1, -1},
                                            {op_castFloat64, kFloat32, 1, 1, -1, -1},
                                            {op_castInt32, kFloat64, 1, 1, -1, -1},
-                                           {op_castFloat64, kInt32, 2, 1, -1, -1}},
-                                          {2, 2}};
+                                           {op_castFloat64, kInt32, 2, 1, -1, -1},
+                                           {op_copy, kFloat64, 3, 2, -1, -1}},
+                                          {2, 3}};
       ASSERT_EQ(runElementwise(table, program, {viewOf(x)}, {viewOf(out), viewOf(twice)}).failure, kOk);
       for (int i = 0; i < size; ++i) {
         ASSERT_EQ(out.data()[i], flags[static_cast<size_t>(i)] ? 1 : 2);
@@ -330,7 +376,8 @@ TEST(Elementwise, LargeFreshOutputs) {
   for (const KernelTable* table : testedTables()) {
     for (const std::vector<View>& outputs : {std::vector<View>{first, second}, std::vector<View>{second, first}}) {
       std::memset(memory.data(), 0, memory.elements * sizeof(float));
-      const ElementwiseProgram program = {{}, 2, {{op_neg, kFloat32, 1, 0, -1, -1}}, {1, 1}};
+      const ElementwiseProgram program = {
+          {}, 3, {{op_neg, kFloat32, 1, 0, -1, -1}, {op_copy, kFloat32, 2, 1, -1, -1}}, {1, 2}};
       ASSERT_EQ(runElementwise(table, program, {input}, outputs, {}, 2).failure, kOk);
       for (int i = 0; i < size; ++i) {
         ASSERT_EQ(static_cast<float*>(first.data)[i], -values[static_cast<size_t>(i)]);

@@ -110,11 +110,11 @@ TEST(Program, SaysWhatIsWrong) {
   contains(problemOf(single(k_maxPool2d, {{f, {1, 1, 2, 2}}}, {{f, {1, 1, 1, 1}}}, {3, 3, 1, 1, 0, 0, 1, 1}).words),
            "window does not fit");
   contains(problemOf(single(k_gather, {{f, {2, 3}}, {i, {3, 3}}}, {{f, {3, 3}}}, {1}).words), "index is larger");
-  contains(problemOf(single(k_uniform, {}, {{f, {2}}}, {0, 1}, 1).words), "attribute 1");
+  contains(problemOf(single(k_normal, {}, {{f, {2}}}, {0, 1}, 1).words), "attribute 1");
   contains(problemOf(single(k_pad, {{f, {3}}}, {{f, {4}}}, {0, 0, 2}).words), "does not fit into its output");
-  contains(problemOf(single(k_elementwise, {{f, {2}}}, {{f, {2}}}, {0, 2, 1, op_castInt32, 0, 1, 0, -1, -1, 1}).words),
+  contains(problemOf(single(k_elementwise, {{f, {2}}}, {{f, {2}}}, {1, 0, 2, 1, op_castInt32, 0, 1, 0, -1, -1, 1, 0}).words),
            "gives int32, output 0 is float32");
-  contains(problemOf(single(k_elementwise, {{i, {2}}}, {{i, {2}}}, {0, 2, 1, op_exp, 2, 1, 0, -1, -1, 1}).words),
+  contains(problemOf(single(k_elementwise, {{i, {2}}}, {{i, {2}}}, {1, 0, 2, 1, op_exp, 2, 1, 0, -1, -1, 1, 0}).words),
            "step 0 (exp) does not take int32");
 }
 
@@ -126,7 +126,7 @@ std::string overlapProblem(const std::function<void(ProgramBuilder*)>& prepare) 
 }
 
 TEST(Program, RefusesOutputsThatOverlap) {
-  const std::vector<double> negate = {0, 2, 1, op_neg, 0, 1, 0, -1, -1, 1};
+  const std::vector<double> negate = {1, 0, 2, 1, op_neg, 0, 1, 0, -1, -1, 1, 0};
   // The very same window may be overwritten,
   EXPECT_EQ(overlapProblem([&](ProgramBuilder* b) {
               const int32_t x = b->buffer(BufferKind::kInout, kFloat32, 8);
@@ -149,9 +149,19 @@ TEST(Program, RefusesOutputsThatOverlap) {
               const int32_t x = b->buffer(BufferKind::kInout, kFloat32, 4);
               const int32_t y = b->buffer(BufferKind::kOutput, kFloat32, 4);
               b->instruction(k_elementwise, {{x, {4}, {}}}, {{x, {4}, {}}, {y, {4}, {}}},
-                             {0, 3, 2, op_neg, 0, 1, 0, -1, -1, op_exp, 0, 2, 0, -1, -1, 1, 2});
+                             {1, 0, 3, 2, op_neg, 0, 1, 0, -1, -1, op_exp, 0, 2, 0, -1, -1, 1, 2, 0, 0});
             }),
             "");
+  // nor may a segment overwrite what another one reads,
+  const std::vector<double> negateBoth = {2, 0, 2, 1, op_neg, 0, 1, 0, -1, -1, 1, 0};
+  for (const bool crossed : {false, true})
+    EXPECT_EQ(overlapProblem([&](ProgramBuilder* b) {
+                const int32_t x = b->buffer(BufferKind::kInout, kFloat32, 4);
+                const int32_t y = b->buffer(BufferKind::kInout, kFloat32, 4);
+                b->instruction(k_elementwise, {{x, {4}, {}}, {y, {4}, {}}},
+                               {{crossed ? y : x, {4}, {}}, {crossed ? x : y, {4}, {}}}, negateBoth);
+              }) != "",
+              crossed);
   // nor any input of another kernel, nor memory that is only read.
   EXPECT_NE(overlapProblem([&](ProgramBuilder* b) {
               const int32_t x = b->buffer(BufferKind::kInout, kFloat32, 4);

@@ -47,10 +47,50 @@ interface ScalarOperand {
 const nothing = new Operand(new Float32Array(0), 'float32');
 
 export function elementwise(call: Call, scalars: number): Task {
-  return new Chain(new ChainReader(call, scalars));
+  const segments = call.integer(0, 1);
+  call.check(call.outputs.length > 0, 'has no output');
+  for (const list of [call.inputs, call.outputs]) {
+    const count = list.length / segments;
+    call.check(Number.isInteger(count), `has ${list.length} inputs or outputs for ${segments} segments`);
+    const isAlike = list.every((view, i) => view.dtype === list[i % count]!.dtype);
+    call.check(isAlike, 'its segments have different dtypes');
+  }
+  return new Segments(
+    Array.from({ length: segments }, (_, s) => new Chain(new ChainReader(call, segments, s, scalars))),
+  );
 }
 
-/** Decodes the attributes and finds an operand for every register. */
+/** The parts of one chain after the other. They share registers, so each fills its scalars when its turn comes. */
+class Segments implements Task {
+  readonly parts: number;
+  private current = -1;
+  /** For each chain its first part. */
+  private readonly first: readonly number[];
+
+  constructor(private readonly chains: readonly Chain[]) {
+    let parts = 0;
+    this.first = chains.map((chain) => (parts += chain.parts) - chain.parts);
+    this.parts = parts;
+  }
+
+  begin(): void {
+    this.current = -1;
+  }
+
+  run(part: number): void {
+    while (this.current < 0 || part >= this.first[this.current]! + this.chains[this.current]!.parts) {
+      this.end();
+      this.chains[++this.current]!.begin();
+    }
+    this.chains[this.current]!.run(part - this.first[this.current]!);
+  }
+
+  end(): void {
+    this.chains[this.current]?.end();
+  }
+}
+
+/** Decodes the attributes and finds an operand for every register of one segment. */
 class ChainReader {
   readonly size: number;
   readonly direct: DirectOperand[] = [];
@@ -61,28 +101,42 @@ class ChainReader {
   private readonly operands = new Map<number, Operand>();
   private readonly outputs = new Map<number, Operand>();
   private readonly workspace: Workspace;
-  private position = 3;
+  private readonly inputCount: number;
+  private readonly scalarCount: number;
+  private position = 4;
 
   constructor(
     readonly call: Call,
+    segments: number,
+    segment: number,
     scalars: number,
   ) {
-    const { inputs, outputs, attributes } = call;
+    const { attributes } = call;
     this.workspace = call.workspace;
-    call.check(outputs.length > 0, 'has no output');
+    const [inputs, outputs] = [call.inputs, call.outputs].map((list) => {
+      const count = list.length / segments;
+      return list.slice(segment * count, (segment + 1) * count);
+    }) as [BoundView[], BoundView[]];
     const { shape } = outputs[0]!;
     for (const view of [...inputs, ...outputs]) call.checkShape(view, shape, 'an operand');
     this.size = sizeOf(shape);
-    const scalarCount = call.integer(0, 0);
-    const registers = call.integer(1, inputs.length + scalarCount);
-    const steps = call.integer(2, 0);
-    const expected = 3 + 2 * scalarCount + 6 * steps + outputs.length;
+    this.inputCount = inputs.length;
+    this.scalarCount = call.integer(1, 0);
+    const registers = call.integer(2, inputs.length + this.scalarCount);
+    const steps = call.integer(3, 0);
+    const firstOutput = 4 + this.scalarCount + 6 * steps;
+    const firstSlot = firstOutput + 2 * outputs.length;
+    const expected = firstSlot + this.scalarCount * segments;
     call.check(attributes.length === expected, `takes ${expected} attributes, not ${attributes.length}`);
+    for (let i = firstOutput + outputs.length; i < firstSlot; i++)
+      call.check(attributes[i] === 0, `attribute ${i} is ${attributes[i]}, not 0`);
 
     inputs.forEach((view, register) => this.readInput(view, register));
-    for (let s = 0; s < scalarCount; s++) this.readScalar(inputs.length + s, scalars);
-    this.placeOutputs(attributes.slice(expected - outputs.length), inputs.length + scalarCount, registers);
-    for (let t = 0; t < steps; t++) this.readStep(inputs.length + scalarCount, registers);
+    for (let s = 0; s < this.scalarCount; s++)
+      this.readScalar(inputs.length + s, firstSlot + segment * this.scalarCount + s, scalars);
+    const outputRegisters = attributes.slice(firstOutput, firstOutput + outputs.length);
+    this.placeOutputs(outputRegisters, outputs, inputs.length + this.scalarCount, registers);
+    for (let t = 0; t < steps; t++) this.readStep(inputs.length + this.scalarCount, registers);
     for (const operand of this.outputs.values())
       call.check(
         this.steps.filter((step) => step.out === operand).length === 1,
@@ -110,18 +164,23 @@ class ChainReader {
     }
   }
 
-  private readScalar(register: number, scalars: number): void {
-    const slot = this.call.scalarSlot(this.position++, scalars);
+  private readScalar(register: number, slotPosition: number, scalars: number): void {
+    const slot = this.call.scalarSlot(slotPosition, scalars);
     const dtype = this.dtype();
     const operand = this.place(register, new Operand(this.registerArray(register, dtype), dtype));
     this.scalarOperands.push({ operand, slot });
   }
 
-  private placeOutputs(outputRegisters: readonly number[], first: number, registers: number): void {
+  private placeOutputs(
+    outputRegisters: readonly number[],
+    views: readonly BoundView[],
+    first: number,
+    registers: number,
+  ): void {
     this.call.check(new Set(outputRegisters).size === outputRegisters.length, 'two outputs share a register');
     outputRegisters.forEach((register, index) => {
       this.call.check(register >= first && register < registers, `output register ${register}`);
-      const view = this.call.outputs[index]!;
+      const view = views[index]!;
       const operand = new Operand(nothing.array, view.dtype);
       this.outputs.set(register, operand);
       this.direct.push({ operand, view });
@@ -138,13 +197,19 @@ class ChainReader {
     for (let i = 0; i < 3; i++) {
       const register = this.next(-1, registers - 1);
       call.check(register >= 0 === i < count, `${opcode} takes ${count} operands`);
-      const operandDType = opcode === 'where' && i === 0 ? 'bool' : dtype;
+      const operandDType = opcode === 'uniform' ? 'float64' : opcode === 'where' && i === 0 ? 'bool' : dtype;
+      if (opcode === 'uniform' && i < count) this.checkScalar(register);
       operands.push(register < 0 ? nothing : this.source(register, operandDType, opcode));
     }
     const run = stepFor(opcode, dtype);
     call.check(run !== undefined, `${opcode} does not take ${dtype}`);
     const out = this.destination(destination, resultDType(opcode, dtype));
     this.steps.push({ run, out, a: operands[0]!, b: operands[1]!, c: operands[2]! });
+  }
+
+  private checkScalar(register: number): void {
+    const isScalar = register >= this.inputCount && register < this.inputCount + this.scalarCount;
+    this.call.check(isScalar, `uniform takes its seed and offset from scalars, not from register ${register}`);
   }
 
   private source(register: number, dtype: DType, opcode: Opcode): Operand {
@@ -173,7 +238,7 @@ class ChainReader {
   }
 }
 
-class Chain implements Task {
+class Chain {
   readonly parts: number;
   private readonly blocksPerPart: number;
   private readonly size: number;
@@ -213,7 +278,7 @@ class Chain implements Task {
       for (const { operand, view } of this.direct) operand.position = view.offset + start;
       for (const gathered of this.gathered) if (!gathered.isConstant) gatherBlock(gathered, start, n);
       for (const { run, out, a, b, c } of this.steps)
-        run(n, out.array, out.position, a.array, a.position, b.array, b.position, c.array, c.position);
+        run(n, out.array, out.position, a.array, a.position, b.array, b.position, c.array, c.position, start);
     }
   }
 
@@ -224,7 +289,7 @@ class Chain implements Task {
 
 function fillScalar(operand: Operand, n: number, value: number): void {
   const cast = stepFor(castTo[operand.dtype], 'float64')!;
-  cast(n, operand.array, 0, new Float64Array(n).fill(value), 0, nothing.array, 0, nothing.array, 0);
+  cast(n, operand.array, 0, new Float64Array(n).fill(value), 0, nothing.array, 0, nothing.array, 0, 0);
 }
 
 const castTo: { readonly [D in DType]: Opcode } = {

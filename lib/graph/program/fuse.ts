@@ -1,10 +1,12 @@
-import { shapesEqual } from '../../tensor/shape';
-import { isElementwise, isView, type Graph, type Value } from './ir';
+import { isElementwise, isView, sharesRegion, usersOf, type Graph, type Value } from './ir';
+import { freeValues, withFreeInputs } from './rematerialize';
 
 /** What becomes one instruction: a region of elementwise values of one shape, or a single kernel. */
 export interface Group {
   /** Inputs before what uses them. */
   readonly values: readonly Value[];
+  /** Those that somebody else reads. */
+  readonly outputs: readonly Value[];
   readonly elementwise: boolean;
 }
 
@@ -16,13 +18,16 @@ const MAX_STEPS = 64;
  *
  * Every value has a stage: it is one above its inputs' stages, except that an elementwise value may share the stage of
  * elementwise inputs of its own shape, and then is in their region. So all that a region reads is of an earlier stage:
- * ordering by stage is always possible, and merging never makes a cycle.
+ * ordering by stage is always possible, and merging never makes a cycle. Values that are free to compute (rematerialize.ts)
+ * are in every region that uses them, and hold nothing together.
  */
 export function fuse(graph: Graph): Group[] {
-  const stages = sink(graph, earliestStages(graph));
+  const users = usersOf(graph);
+  const free = freeValues(graph, users);
+  const stages = sink(graph, users, free, earliestStages(graph));
   const regions = new Map<Value, Value[]>();
   for (const value of graph.values) {
-    if (isView(value)) continue;
+    if (isView(value) || free.has(value)) continue;
     let region = [value];
     if (isElementwise(value))
       for (const input of value.inputs) {
@@ -39,11 +44,14 @@ export function fuse(graph: Graph): Group[] {
   const unique = [...new Set(regions.values())];
   unique.forEach((region) => region.sort((a, b) => a.id - b.id));
   unique.sort((a, b) => stages.get(a[0]!)! - stages.get(b[0]!)! || a[0]!.id - b[0]!.id);
-  return unique.flatMap(cut);
-}
-
-function sharesRegion(input: Value, value: Value): boolean {
-  return isElementwise(input) && isElementwise(value) && shapesEqual(input.shape, value.shape);
+  const roots = new Set(graph.roots);
+  return unique.flatMap(cut).map((values) => {
+    const members = new Set(values);
+    const isRead = (value: Value): boolean =>
+      roots.has(value) || (users.get(value) ?? []).some((user) => !members.has(user));
+    const elementwise = isElementwise(values[0]!);
+    return { values: elementwise ? withFreeInputs(values, free) : values, outputs: values.filter(isRead), elementwise };
+  });
 }
 
 function earliestStages(graph: Graph): Map<Value, number> {
@@ -63,18 +71,16 @@ function earliestStages(graph: Graph): Map<Value, number> {
  * Moves values to the stage of what uses them where that keeps them out of memory and puts nothing else there: the decay
  * of a moment (m · β) belongs beside the gradient's share, not before the whole forward pass.
  */
-function sink(graph: Graph, stages: Map<Value, number>): Map<Value, number> {
-  const users = new Map<Value, Value[]>();
-  for (const value of graph.values)
-    for (const input of new Set(value.inputs)) {
-      const list = users.get(input);
-      if (list === undefined) users.set(input, [value]);
-      else list.push(value);
-    }
+function sink(
+  graph: Graph,
+  users: ReadonlyMap<Value, readonly Value[]>,
+  free: ReadonlySet<Value>,
+  stages: Map<Value, number>,
+): Map<Value, number> {
   const movable = new Set<Value>();
   for (const value of graph.values) {
     if (!isElementwise(value)) continue;
-    const alone = (input: Value): boolean => movable.has(input) && users.get(input)!.length === 1;
+    const alone = (input: Value): boolean => free.has(input) || (movable.has(input) && users.get(input)!.length === 1);
     if (value.inputs.every((input) => !sharesRegion(input, value) || alone(input))) movable.add(value);
   }
   const roots = new Set(graph.roots);
@@ -88,9 +94,8 @@ function sink(graph: Graph, stages: Map<Value, number>): Map<Value, number> {
 }
 
 /** Regions beyond the limit become several; values are in order, so each part only reads earlier ones. */
-function cut(region: readonly Value[]): Group[] {
-  const groups: Group[] = [];
-  for (let start = 0; start < region.length; start += MAX_STEPS)
-    groups.push({ values: region.slice(start, start + MAX_STEPS), elementwise: isElementwise(region[0]!) });
-  return groups;
+function cut(region: readonly Value[]): Value[][] {
+  const parts: Value[][] = [];
+  for (let start = 0; start < region.length; start += MAX_STEPS) parts.push(region.slice(start, start + MAX_STEPS));
+  return parts;
 }

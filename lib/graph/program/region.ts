@@ -11,8 +11,8 @@ export interface ScalarSource {
 /** The byte code that copies one input, or one number, to the output. */
 export function copyAttributes(dtype: DType, scalar: ScalarSource | null): number[] {
   const id = dtypes[dtype].id;
-  const scalars = scalar === null ? [] : [scalar.scalarSlot, id];
-  return [scalars.length / 2, 2, 1, ...scalars, opcodeIds.copy, id, 1, 0, -1, -1, 1];
+  const step = [opcodeIds.copy, id, 1, 0, -1, -1, 1, 0];
+  return scalar === null ? [1, 0, 2, 1, ...step] : [1, 1, 2, 1, id, ...step, scalar.scalarSlot];
 }
 
 /** The byte code of a region (elementwise.ts has the format). Registers of dead intermediates are used again. */
@@ -45,12 +45,15 @@ export function regionAttributes(
     if (!lastUse.has(value) && !isOutput.has(value)) free.push(destination);
   });
   return [
+    1,
     scalars.length,
     count,
     values.length,
-    ...scalars.flatMap((scalar) => [scalar.scalarSlot, dtypes[scalar.dtype].id]),
+    ...scalars.map((scalar) => dtypes[scalar.dtype].id),
     ...steps,
     ...outputs.map((output) => registers.get(output)!),
+    ...outputs.map(() => 0),
+    ...scalars.map((scalar) => scalar.scalarSlot),
   ];
 }
 
@@ -60,7 +63,7 @@ function opcodeOf(value: Value): Opcode {
   return lowering.elementwise;
 }
 
-/** The dtype that a step computes in: its operands'; for `where` that of the choices. */
+/** The dtype that a step computes in: its operands'; for `where` that of the choices, for `uniform` the result's. */
 function stepDType(value: Value): DType {
-  return opcodeOf(value) === 'where' ? value.dtype : value.inputs[0]!.dtype;
+  return ['where', 'uniform'].includes(opcodeOf(value)) ? value.dtype : value.inputs[0]!.dtype;
 }

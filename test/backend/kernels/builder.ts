@@ -163,16 +163,25 @@ export interface Chain {
   readonly values?: readonly number[];
 }
 
-export function chainCall({ inputs, scalars = [], registers, steps, results, shape, values = [] }: Chain): KernelCall {
+export function chainCall(chain: Chain): KernelCall {
+  return segmentsCall([chain]);
+}
+
+/** Chains of the same steps as segments of one instruction; the numbers are the first's. */
+export function segmentsCall(chains: readonly Chain[]): KernelCall {
+  const { scalars = [], registers, steps, results, values = [] } = chains[0]!;
   const attributes = [
-    ...[scalars.length, registers, steps.length],
-    ...scalars.flatMap(([slot, dtype]) => [slot, dtypes[dtype].id]),
+    ...[chains.length, scalars.length, registers, steps.length],
+    ...scalars.map(([, dtype]) => dtypes[dtype].id),
     ...steps.flatMap(([opcode, dtype, destination, ...operands]) => [
       ...[opcodeIds[opcode], dtypes[dtype].id, destination],
       ...Array.from({ length: 3 }, (_, i) => (i < opcodes[opcode].operands ? operands[i]! : -1)),
     ]),
     ...results.map(([register]) => register),
+    ...results.map(() => 0),
+    ...chains.flatMap((chain) => (chain.scalars ?? []).map(([slot]) => slot)),
   ];
-  const outputs = results.map(([, dtype]) => ({ dtype, shape }));
+  const inputs = chains.flatMap((chain) => chain.inputs);
+  const outputs = chains.flatMap(({ shape }) => results.map(([, dtype]) => ({ dtype, shape })));
   return { kernel: 'elementwise', inputs, outputs, attributes, scalars: values };
 }

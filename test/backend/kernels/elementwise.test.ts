@@ -2,14 +2,16 @@ import type { Opcode } from '../../../lib/graph/program/elementwise';
 import { dtypes, type DType } from '../../../lib/tensor/dtype';
 import { backends } from './backends';
 import {
+  type Chain,
+  type Operand,
   broadcast,
   chainCall,
   dense,
   elements,
-  type Operand,
   permuted,
   runKernel,
   runStorages,
+  segmentsCall,
   sliced,
 } from './builder';
 import { erfReference } from './erf-reference';
@@ -330,5 +332,54 @@ describe.each(backends)('elementwise on %s', (_name, backend) => {
       integers!,
       bools.map((b) => b + 2),
     );
+  });
+
+  it('runs segments of other shapes, strides and numbers as if each were alone', () => {
+    const numbers = new Numbers(5);
+    const shapes = [[3], [4, 5], [0], [700], [], [2, 1, 300]];
+    const chains = shapes.map((shape, s): Chain => {
+      const x = numbers.reals('float32', shape);
+      const y =
+        s % 2 === 0
+          ? numbers.reals('float32', shape)
+          : broadcast(
+              numbers.reals(
+                'float32',
+                shape.map(() => 1),
+              ),
+              shape,
+            );
+      return {
+        inputs: [x, y],
+        scalars: [[s % 3, 'float32']],
+        registers: 5,
+        steps: [
+          ['mul', 'float32', 3, 0, 2],
+          ['sub', 'float32', 4, 3, 1],
+        ],
+        results: [
+          [4, 'float32'],
+          [3, 'float32'],
+        ],
+        shape,
+        values: [0.5, -2, 7],
+      };
+    });
+    expect(runKernel(backend, segmentsCall(chains))).toEqual(
+      chains.flatMap((chain) => runKernel(backend, chainCall(chain))),
+    );
+  });
+
+  it('refuses segments of several dtypes, and numbers of inputs that do not divide', () => {
+    const [x, y] = [dense('float32', [2], [1]), dense('int32', [2], [1])];
+    const chain: Chain = {
+      inputs: [x],
+      registers: 2,
+      steps: [['neg', 'float32', 1, 0]],
+      results: [[1, 'float32']],
+      shape: [2],
+    };
+    expect(() => runKernel(backend, segmentsCall([chain, { ...chain, inputs: [y] }]))).toThrow(/dtypes/);
+    expect(() => runKernel(backend, segmentsCall([chain, { ...chain, inputs: [] }]))).toThrow(/segments/);
   });
 });
