@@ -1,4 +1,5 @@
 // The byte code of lib/graph/program/elementwise.ts over all segments of an instruction, as one parallel pass.
+#include "elementwise_folds.h"
 #include "elementwise_machine.h"
 
 namespace saddlepoint {
@@ -12,7 +13,11 @@ struct Cut {
   int64_t blocks, blocksPerPart;
 };
 
-int64_t blocksOf(const Code& code, int segment) { return ceilDivide(code.output(segment, 0).size, code.block); }
+// Divisions are dear beside a short instruction.
+int64_t blocksOf(const Code& code, int segment) {
+  const int size = code.output(segment, 0).size;
+  return size <= code.block ? size > 0 : ceilDivide(size, code.block);
+}
 
 Cut cutOf(const Code& code) {
   Cut cut{0, 0};
@@ -21,6 +26,16 @@ Cut cutOf(const Code& code) {
   if (cut.blocks > leastBlocksPerPart)
     cut.blocksPerPart = larger(leastBlocksPerPart, partPicoseconds / (picosecondsOf(code) * code.block));
   return cut;
+}
+
+// Only instructions of one segment have any.
+bool hasFolds(const Call& call) {
+  if (call.attributes[0] != 1) return false;
+  const int firstFold = 4 + static_cast<int>(call.attributes[1] + 6 * call.attributes[3]) + call.outputCount;
+  for (int i = 0; i < call.outputCount; i++) {
+    if (call.attributes[firstFold + i] != 0) return true;
+  }
+  return false;
 }
 
 bool runPart(const Code& code, const Cut& cut, int part, int worker) {
@@ -37,8 +52,11 @@ bool runPart(const Code& code, const Cut& cut, int part, int worker) {
     const int64_t taken = smaller(left, blocks - skipped), size = code.output(s, 0).size;
     const int64_t begin = skipped * code.block, end = smaller(size, (skipped + taken) * code.block);
     machine.seek(s, begin, size);
-    for (int64_t at = begin; at < end; at += code.block)
-      machine.run(static_cast<int>(smaller<int64_t>(code.block, end - at)));
+    for (int64_t at = begin; at < end; at += code.block) {
+      const int n = static_cast<int>(smaller<int64_t>(code.block, end - at));
+      machine.run(n);
+      machine.next(n);
+    }
     left -= taken;
     skipped = 0;
   }
@@ -49,10 +67,12 @@ bool runPart(const Code& code, const Cut& cut, int part, int worker) {
 }  // namespace
 
 SADDLEPOINT_KERNEL(elementwise) {
+  if (hasFolds(call)) return runFolds(call);
   Code code;
   if (!decode(call, 0, code)) return kFailMemory;
   const Cut cut = cutOf(code);
-  return runParts(call, ceilDivide(cut.blocks, cut.blocksPerPart),
+  const ptrdiff_t parts = cut.blocks <= leastBlocksPerPart ? cut.blocks > 0 : ceilDivide(cut.blocks, cut.blocksPerPart);
+  return runParts(call, parts,
                   [&](int part, int worker) { return runPart(code, cut, part, worker); });
 }
 

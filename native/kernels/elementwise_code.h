@@ -35,6 +35,13 @@ struct Code {
   int32_t slotOfStream(int32_t stream) const { return stream < inputs ? stream : outputSlots[stream - inputs]; }
   const View& input(int segment, int i) const { return call->inputs[segment * inputs + i]; }
   const View& output(int segment, int i) const { return call->outputs[segment * outputs + i]; }
+  // What a segment iterates over: an output that is not folded, or any input.
+  const View& space(int segment) const {
+    for (int i = 0; i < outputs; i++) {
+      if (folds[i] == 0) return output(segment, i);
+    }
+    return input(segment, 0);
+  }
 };
 
 constexpr int largeBlock = 512;
@@ -63,7 +70,9 @@ inline bool overwritesUnread(const Code& code, const StepCode& step, int bytes) 
 // Each stream is prefetched by the first step that touches it.
 inline void planPrefetch(Code& code, int32_t* streamOfSlot) {
   for (int i = 0; i < code.slots; i++) streamOfSlot[i] = -1;
-  for (int i = 0; i < code.streams(); i++) streamOfSlot[code.slotOfStream(i)] = i;
+  for (int i = 0; i < code.streams(); i++) {
+    if (i < code.inputs || code.folds[i - code.inputs] == 0) streamOfSlot[code.slotOfStream(i)] = i;
+  }
   int32_t count = 0;
   for (int t = 0; t < code.steps; t++) {
     StepCode& step = code.code[t];
@@ -111,8 +120,8 @@ inline bool decode(const Call& call, int block, Code& code) {
   code.segments = static_cast<int32_t>(call.attributes[0]);
   code.scalars = static_cast<int32_t>(call.attributes[1]);
   code.steps = static_cast<int32_t>(call.attributes[3]);
-  code.inputs = call.inputCount / code.segments;
-  code.outputs = call.outputCount / code.segments;
+  code.inputs = code.segments == 1 ? call.inputCount : call.inputCount / code.segments;
+  code.outputs = code.segments == 1 ? call.outputCount : call.outputCount / code.segments;
   code.slots = registers;
   const size_t steps = static_cast<size_t>(code.steps), maxSlots = static_cast<size_t>(registers) + steps;
   const size_t streams = static_cast<size_t>(code.streams());
@@ -141,7 +150,7 @@ inline bool decode(const Call& call, int block, Code& code) {
   code.scalarSlots = code.folds + code.outputs;
 
   int64_t largest = 0;
-  for (int s = 0; s < code.segments; s++) largest = larger<int64_t>(largest, code.output(s, 0).size);
+  for (int s = 0; s < code.segments; s++) largest = larger<int64_t>(largest, code.space(s).size);
   code.prefetches = largest >= prefetchFromElements;
   if (code.prefetches) planPrefetch(code, slotOfRegister);
   if (block == 0) block = code.streams() >= smallBlockFromStreams ? smallBlock : largeBlock;

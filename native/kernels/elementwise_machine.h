@@ -61,7 +61,7 @@ class Machine {
     isFirst_ = false;
   }
 
-  // The next n elements, at most a block.
+  // Computes the next n elements, at most a block; `next` goes on behind them.
   void run(int n) {
     for (int i = 0; i < gatherCount_; i++) {
       Gather& gather = gathers_[i];
@@ -72,6 +72,12 @@ class Machine {
       if (prefetches_) prefetch(step);
       step.step(pointers_[step.destination], pointers_[step.a], pointers_[step.b], pointers_[step.c], n, first_);
     }
+  }
+
+  // What run(n) has made of an output.
+  const char* block(int output) const { return pointers_[code_.outputSlots[output]]; }
+
+  void next(int n) {
     for (int i = 0; i < bypassCount_; i++) {
       Bypass& bypass = bypasses_[i];
       storePastCaches(bypass.to, pointers_[bypass.slot], n * bypass.bytes);
@@ -80,9 +86,6 @@ class Machine {
     for (int i = 0; i < code_.streams(); i++) pointers_[code_.slotOfStream(i)] += n * streamBytes_[i];
     first_ += n;
   }
-
-  // Where run(n) has left the block of an output that is folded.
-  const char* folded(int output) const { return pointers_[code_.outputSlots[output]]; }
 
   void finish() const {
     if (hasBypassed_) finishStoresPastCaches();

@@ -94,13 +94,15 @@ class ByteCode {
     dtypes_.assign(registers_, kNothing);
     outputOf_.assign(registers_, kNothing);
     for (int32_t i = 0; i < inputs_; i++) dtypes_[i] = inputs[i].dtype;
-    if (!readScalars(programScalars) || !outputRegisters()) return false;
+    if (!readScalars(programScalars) || !outputRegisters() || !shapes(inputs, outputs)) return false;
     forbidden_.assign(registers_, false);
     written_.assign(outputs_, false);
     for (int32_t i = 0; i < steps_; i++)
       if (!step(i, outputs, sameMemory)) return false;
-    for (int32_t i = 0; i < outputs_; i++)
-      if (!written_[i]) return fail("output " + std::to_string(i) + " is never written");
+    for (int32_t i = 0; i < outputs_; i++) {
+      if (folds_[i] != kWhole && !folded(i, outputs[i], sameMemory)) return false;
+      if (folds_[i] == kWhole && !written_[i]) return fail("output " + std::to_string(i) + " is never written");
+    }
     return true;
   }
 
@@ -166,10 +168,61 @@ class ByteCode {
       int32_t reg, fold;
       if (!integer(first + i, constants_, int64_t{registers_} - 1, &reg))
         return fail("output " + std::to_string(i) + " is not a register that steps write");
-      if (!integer(first + outputs_ + i, 0, 0, &fold)) return fail("output " + std::to_string(i) + " has an unknown fold");
+      if (!integer(first + outputs_ + i, kWhole, kLastFold, &fold))
+        return fail("output " + std::to_string(i) + " has an unknown fold");
+      folds_.push_back(fold);
+      registersOfOutputs_.push_back(reg);
+      if (fold != kWhole) continue;
       if (outputOf_[reg] != kNothing) return fail("two outputs have the same register");
       outputOf_[reg] = i;
     }
+    return true;
+  }
+
+  static bool sameDims(const View& a, const View& b, int32_t count) {
+    for (int32_t i = 0; i < count; i++)
+      if (a.shape[i] != b.shape[i]) return false;
+    return true;
+  }
+
+  // Inputs and outputs have their segment's shape, except that folded ones lack its trailing dims.
+  bool shapes(const View* inputs, const View* outputs) {
+    bool folds = false;
+    int32_t whole = kNothing, rank = kNothing;
+    for (int32_t i = 0; i < outputs_; i++) {
+      folds |= folds_[i] != kWhole;
+      if (folds_[i] == kWhole && whole == kNothing) whole = i;
+    }
+    if (folds && segments_ != 1) return fail("it has folded outputs and several segments");
+    if (whole == kNothing && inputs_ == 0) return fail("nothing says what its folded outputs are made of");
+    for (int32_t s = 0; s < segments_; s++) {
+      const View& space = whole == kNothing ? inputs[0] : outputs[s * outputs_ + whole];
+      for (int32_t i = 0; i < inputs_; i++) {
+        const View& input = inputs[s * inputs_ + i];
+        if (input.rank != space.rank || !sameDims(input, space, space.rank))
+          return fail("its inputs and outputs have different shapes");
+      }
+      for (int32_t i = 0; i < outputs_; i++) {
+        const View& output = outputs[s * outputs_ + i];
+        const bool fits = folds_[i] == kWhole ? output.rank == space.rank
+                                              : output.rank <= space.rank && (rank == kNothing || rank == output.rank);
+        if (!fits || !sameDims(output, space, output.rank)) return fail("its inputs and outputs have different shapes");
+        if (folds_[i] == kWhole) continue;
+        rank = output.rank;
+        for (int32_t d = rank; d < space.rank; d++)
+          if (space.shape[d] == 0 && folds_[i] != kSum) return fail("it reduces over nothing");
+      }
+    }
+    return true;
+  }
+
+  // What the register holds in the end is reduced; memory that the steps still read is not written meanwhile.
+  bool folded(int32_t output, const View& view, const std::vector<bool>& sameMemory) {
+    const std::string name = "output " + std::to_string(output);
+    if (dtypes_[registersOfOutputs_[output]] != view.dtype || !takes(Family::kNumeric, view.dtype))
+      return fail(name + " is folded from another dtype, or from none that has sums");
+    for (int32_t i = 0; i < inputs_; i++)
+      if (sameMemory[static_cast<size_t>(i) * outputs_ + output]) return fail(name + " is folded over an input");
     return true;
   }
 
@@ -221,6 +274,7 @@ class ByteCode {
   const double* attributes_;
   std::string* problem_;
   static constexpr int32_t kHeader = 4;
+  enum : int32_t { kWhole = 0, kSum = 1, kLastFold = 3 };
   int32_t segments_ = 1;
   int32_t inputs_ = 0;  // of a segment, as are the outputs
   int32_t outputs_ = 0;
@@ -233,6 +287,8 @@ class ByteCode {
   std::vector<int32_t> outputOf_;  // the output that a register is
   std::vector<bool> forbidden_;    // inputs whose memory an output has taken
   std::vector<bool> written_;
+  std::vector<int32_t> folds_;  // of each output
+  std::vector<int32_t> registersOfOutputs_;
 };
 
 }  // namespace

@@ -337,6 +337,68 @@ TEST(Elementwise, SegmentsAreAsTheyWereAlone) {
   }
 }
 
+// Squares and their negatives, reduced while they are made and by the kernels for that.
+template <typename T>
+void checkFolds(const std::vector<int>& kept, const std::vector<int>& reduced) {
+  std::vector<int> shape = kept;
+  shape.insert(shape.end(), reduced.begin(), reduced.end());
+  std::vector<int> rowOfOnes(shape.size(), 0);
+  const DType dtype = anyDTypeOf<T>();
+  const ElementwiseProgram program = {
+      {}, 5, {{op_mul, dtype, 3, 0, 1, -1}, {op_sub, dtype, 4, 2, 3, -1}}, {4, 3, 4, 4, 3}, {0, 1, 2, 3, 1}};
+  ElementwiseProgram alone = program;
+  alone.outputs.erase(alone.outputs.begin()), alone.folds.erase(alone.folds.begin());
+  std::mt19937 random(12);
+  Tensor<T> x(shape), y(shape), z(shape, rowOfOnes);
+  x.normals(random), y.normals(random), z.normals(random);
+  for (const KernelTable* table : testedTables()) {
+    for (int threads : {1, 3}) {
+      const Tensor<T> made(shape), squares(shape), sum(kept), max(kept), min(kept), sum2(kept), expected(kept);
+      const std::vector<View> inputs = {viewOf(x), viewOf(y), viewOf(z)};
+      const std::vector<View> folded = {viewOf(sum), viewOf(max), viewOf(min), viewOf(sum2)};
+      std::vector<View> outputs = {viewOf(made)};
+      outputs.insert(outputs.end(), folded.begin(), folded.end());
+      for (size_t i = 0; i < squares.size(); ++i) squares.data()[i] = x.data()[i] * y.data()[i];
+      const auto expectFold = [&](const Tensor<T>& of, KernelId kernel, const Tensor<T>& actual) {
+        ASSERT_EQ(callKernel(table->kernels[kernel], {viewOf(of)}, {viewOf(expected)}, {double(kept.size())}).failure,
+                  kOk);
+        ASSERT_TRUE(sameBits(actual.values(), expected.values())) << table->isa << " " << kernel << " " << shape.size();
+      };
+      for (bool isAlone : {false, true}) {
+        for (const View& view : folded) std::memset(view.data, 0x55, static_cast<size_t>(view.size) * sizeof(T));
+        const Outcome outcome = isAlone ? runElementwise(table, alone, inputs, folded, {}, threads)
+                                        : runElementwise(table, program, inputs, outputs, {}, threads);
+        ASSERT_EQ(outcome.failure, kOk);
+        expectFold(squares, k_sum, sum);
+        expectFold(squares, k_sum, sum2);
+        expectFold(made, k_max, max);
+        expectFold(made, k_min, min);
+      }
+    }
+  }
+}
+
+TEST(Elementwise, FoldsHaveTheBitsOfReductions) {
+  const std::vector<std::vector<int>> shapes = {{},  {1},   {2},    {15},      {16},   {17},      {100},   {1023},
+                                                {1024}, {1025}, {3000}, {7, 11, 13}, {65536}, {70000}, {5, 41, 1000}};
+  for (const std::vector<int>& kept : std::vector<std::vector<int>>{{}, {1}, {3}, {2, 2}, {37}}) {
+    for (const std::vector<int>& reduced : shapes) {
+      checkFolds<float>(kept, reduced);
+      if (kept.size() == 1) checkFolds<double>(kept, reduced), checkFolds<int32_t>(kept, reduced);
+    }
+  }
+}
+
+TEST(Elementwise, FoldsOverNothing) {
+  for (const KernelTable* table : testedTables()) {
+    const ElementwiseProgram program = {{}, 2, {{op_neg, kFloat32, 1, 0, -1, -1}}, {1}, {1}};
+    const Tensor<float> x({3, 0}), y({0, 3}), sums = tensorOf<float>({3}, {7, 7, 7}), none({0});
+    EXPECT_EQ(runElementwise(table, program, {viewOf(x)}, {viewOf(sums)}).failure, kOk);
+    EXPECT_EQ(sums.values(), (std::vector<float>{0, 0, 0}));
+    EXPECT_EQ(runElementwise(table, program, {viewOf(y)}, {viewOf(none)}).failure, kOk);
+  }
+}
+
 // One register holds results of several widths, each read by the step that replaces it.
 TEST(Elementwise, WideningInPlace) {
   for (const KernelTable* table : testedTables()) {

@@ -97,6 +97,7 @@ struct ElementwiseProgram {
   int registers;
   std::vector<Step> steps;
   std::vector<int> outputs;
+  std::vector<int> folds = {};  // of each output; none where empty
   int segments = 1;
 
   std::vector<double> attributes() const {
@@ -108,7 +109,7 @@ struct ElementwiseProgram {
                  {double(s.opcode), double(s.dtype), double(s.destination), double(s.a), double(s.b), double(s.c)});
     }
     all.insert(all.end(), outputs.begin(), outputs.end());
-    all.insert(all.end(), outputs.size(), 0);
+    for (size_t i = 0; i < outputs.size(); ++i) all.push_back(folds.empty() ? 0 : folds[i]);
     for (size_t i = 0; i < scalars.size() * static_cast<size_t>(segments); ++i) all.push_back(static_cast<double>(i));
     return all;
   }

@@ -118,6 +118,25 @@ TEST(Program, SaysWhatIsWrong) {
            "step 0 (exp) does not take int32");
 }
 
+TEST(Program, RefusesFoldsThatDoNotFit) {
+  const DType f = kFloat32, b = kBool;
+  const auto problem = [](const std::vector<TensorSpec>& outputs, double reg, double fold, double segments = 1) {
+    // Registers: 0 input, 1 its negative, 2 whether that is larger, 3 never written.
+    return problemOf(single(k_elementwise, {{kFloat32, {3, 5}}}, outputs,
+                            {segments, 0, 4, 2, op_neg, 0, 1, 0, -1, -1, op_gt, 0, 2, 1, 0, -1, reg, fold})
+                         .words);
+  };
+  EXPECT_EQ(problem({{f, {3}}}, 1, 1), "");
+  contains(problem({{f, {3}}}, 1, 4), "unknown fold");
+  contains(problem({{f, {5}}}, 1, 1), "different shapes");
+  contains(problem({{f, {3, 5, 1}}}, 1, 1), "different shapes");
+  contains(problem({{b, {3}}}, 2, 1), "none that has sums");
+  contains(problem({{f, {3}}}, 2, 1), "folded from another dtype");
+  contains(problem({{f, {3}}}, 3, 1), "folded from another dtype");
+  contains(problem({{f, {3}}}, 0, 1), "not a register that steps write");
+  contains(problem({{f, {3}}}, 1, 1, 2), "for each");
+}
+
 // Builds a program of one elementwise step out of `input` into `output`, windows on buffers that `prepare` makes.
 std::string overlapProblem(const std::function<void(ProgramBuilder*)>& prepare) {
   ProgramBuilder builder;

@@ -121,6 +121,9 @@ inline std::vector<Example> examples() {
               op_mul, 0, 3, 1, 2,  -1, op_add, 0, 3, 0, 3, -1, op_relu, 0, 4, 3, -1, -1, op_lt, 0, 5, 0, 1, -1,  //
               4,      5, 0, 0, 0},
              1),
+      // -a, its sum over the last dim and its maximum over the last dim
+      single(k_elementwise, {{f, {3, 5}}}, {{f, {3, 5}}, {f, {3}}, {f, {3}}},
+             {1, 0, 2, 1, op_neg, 0, 1, 0, -1, -1, 1, 1, 1, 0, 1, 2}),
       single(k_sum, {{f, {3, 4, 5}}}, {{f, {3, 4}}}, {2}),
       single(k_max, {{i, {3, 4, 5}}}, {{i, {3}}}, {1}),
       single(k_min, {{d, {30}}}, {{d, {}}}, {0}),

@@ -3,7 +3,7 @@
  * with I inputs and O outputs, which follow each other in the instruction's; all segments have the same dtypes. Its
  * attributes:
  *
- *   [G, S, R, T, dtype x S, (opcode, dtype, destination, a, b, c) x T, register x O, 0 x O, (slot x S) x G]
+ *   [G, S, R, T, dtype x S, (opcode, dtype, destination, a, b, c) x T, register x O, fold x O, (slot x S) x G]
  *
  * Registers 0..I-1 hold the inputs, I..I+S-1 the scalars (each segment's own slots of the program's scalars, converted to
  * dtype), the rest up to R are results. Each step reads registers a, b, c (-1: none) of its dtype and writes one; the
@@ -12,6 +12,10 @@
  * may be one of its operands. Every output register is the destination of exactly one step, which is of the output's
  * dtype, and of no other; input and scalar registers are never written. A bool is one byte, 0 or 1. An inout buffer (input
  * and output of the same segment) is written by a step after which no step reads that input; no other segment reads it.
+ *
+ * An output's fold is 0, or else its register is reduced over the segment's trailing dims, which the output lacks: 1 sum, 2
+ * max, 3 min; as the kernels of these names do, of float32, float64 and int32. Its register may be another output's too, and
+ * holds the value behind the last step. Folded outputs have one rank, are in no input's place, and G is 1.
  *
  * The opcodes are numbered by their order here; native/kernels/kernel.h has the same list.
  */
@@ -74,6 +78,10 @@ export const opcodeIds = Object.fromEntries(opcodeNames.map((name, id) => [name,
   readonly [O in Opcode]: number;
 };
 
+/** How an output is made of its register, by number. */
+export const foldNames = ['whole', 'sum', 'max', 'min'] as const;
+export type Fold = (typeof foldNames)[number];
+
 export interface ByteCodeStep {
   readonly opcode: Opcode;
   /** The dtype's id. */
@@ -94,6 +102,7 @@ export interface ByteCode {
   readonly registers: number;
   readonly steps: readonly ByteCodeStep[];
   readonly outputRegisters: readonly number[];
+  readonly folds: readonly number[];
   /** For each segment the slots of its scalars. */
   readonly scalarSlots: readonly (readonly number[])[];
 }
@@ -126,6 +135,7 @@ export function readByteCode(instruction: Shaped): ByteCode {
     registers,
     steps,
     outputRegisters: attributes.slice(firstOutput, firstOutput + outputs),
+    folds: attributes.slice(firstOutput + outputs, firstOutput + 2 * outputs),
     scalarSlots: Array.from({ length: segments }, (_, s) => slots.slice(s * scalarCount, (s + 1) * scalarCount)),
   };
 }

@@ -22,8 +22,12 @@ export function estimateNanoseconds(instruction: Instruction): number {
       return 500 + (sizeOf(result.shape) * sizeOf(weight.shape.slice(1))) / 20;
     }
     case 'elementwise': {
-      const { outputs: perSegment, steps } = readByteCode(instruction);
-      const points = outputs.reduce((sum, view) => sum + sizeOf(view.shape), 0) / perSegment;
+      const { inputs: from, outputs: to, segments, steps } = readByteCode(instruction);
+      let points = 0;
+      for (let s = 0; s < segments; s++) {
+        const views = [...inputs.slice(s * from, (s + 1) * from), ...outputs.slice(s * to, (s + 1) * to)];
+        points += Math.max(...views.map((view) => sizeOf(view.shape)));
+      }
       return 50 + points * 0.2 * steps.length + elements * 0.1;
     }
     case 'normal':

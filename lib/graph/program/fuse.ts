@@ -7,6 +7,8 @@ export interface Group {
   readonly values: readonly Value[];
   /** Those that somebody else reads. */
   readonly outputs: readonly Value[];
+  /** Reductions of its values over the trailing dims that the same pass makes. */
+  readonly folds: readonly Value[];
   readonly elementwise: boolean;
 }
 
@@ -19,7 +21,8 @@ const MAX_STEPS = 64;
  * Every value has a stage: it is one above its inputs' stages, except that an elementwise value may share the stage of
  * elementwise inputs of its own shape, and then is in their region. So all that a region reads is of an earlier stage:
  * ordering by stage is always possible, and merging never makes a cycle. Values that are free to compute (rematerialize.ts)
- * are in every region that uses them, and hold nothing together.
+ * are in every region that uses them, and hold nothing together. A reduction over trailing dims may end the region that
+ * makes its input, and then has its stage; what reads it is of a later one.
  */
 export function fuse(graph: Graph): Group[] {
   const users = usersOf(graph);
@@ -44,14 +47,47 @@ export function fuse(graph: Graph): Group[] {
   const unique = [...new Set(regions.values())];
   unique.forEach((region) => region.sort((a, b) => a.id - b.id));
   unique.sort((a, b) => stages.get(a[0]!)! - stages.get(b[0]!)! || a[0]!.id - b[0]!.id);
+  const pieces = unique.flatMap(cut);
+  const folds = new Map(pieces.map((values) => [values, foldsOf(values, users)]));
+  const folded = new Set([...folds.values()].flat());
   const roots = new Set(graph.roots);
-  return unique.flatMap(cut).map((values) => {
-    const members = new Set(values);
-    const isRead = (value: Value): boolean =>
-      roots.has(value) || (users.get(value) ?? []).some((user) => !members.has(user));
-    const elementwise = isElementwise(values[0]!);
-    return { values: elementwise ? withFreeInputs(values, free) : values, outputs: values.filter(isRead), elementwise };
-  });
+  return pieces
+    .filter(([first]) => !folded.has(first!))
+    .map((values) => {
+      const members = new Set([...values, ...folds.get(values)!]);
+      const isRead = (value: Value): boolean =>
+        roots.has(value) || (users.get(value) ?? []).some((user) => !members.has(user));
+      const elementwise = isElementwise(values[0]!);
+      return {
+        values: elementwise ? withFreeInputs(values, free) : values,
+        outputs: values.filter(isRead),
+        folds: folds.get(values)!,
+        elementwise,
+      };
+    });
+}
+
+/** The reductions that a region takes in: over the same trailing dims all of them. */
+function foldsOf(region: readonly Value[], users: ReadonlyMap<Value, readonly Value[]>): Value[] {
+  const folds: Value[] = [];
+  for (const value of region)
+    for (const user of users.get(value) ?? [])
+      if (isFold(user) && (folds.length === 0 || reducedDims(user) === reducedDims(folds[0]!))) folds.push(user);
+  return folds;
+}
+
+/** A reduction that can be made while its input is: over the last dims, of an elementwise value. */
+function isFold(value: Value): boolean {
+  const [input] = value.inputs;
+  if (!['sum', 'max', 'min'].includes(value.op!.name) || !isElementwise(input!)) return false;
+  const count = reducedDims(value);
+  const first = input!.shape.length - count;
+  return count > 0 && value.attributes.slice(1).every((dim, i) => dim === first + i);
+}
+
+/** How many dims a reduction removes; its attributes are keepdim, then the dims. */
+function reducedDims(value: Value): number {
+  return value.attributes.length - 1;
 }
 
 function earliestStages(graph: Graph): Map<Value, number> {
@@ -59,7 +95,7 @@ function earliestStages(graph: Graph): Map<Value, number> {
   for (const value of graph.values) {
     let stage = 0;
     for (const input of value.inputs) {
-      const step = isView(value) || sharesRegion(input, value) ? 0 : 1;
+      const step = isView(value) || sharesRegion(input, value) || isFold(value) ? 0 : 1;
       stage = Math.max(stage, (stages.get(input) ?? -1) + step);
     }
     stages.set(value, stage);

@@ -1,6 +1,7 @@
 import { contiguousStrides, shapesEqual, sizeOf, type Shape } from '../../tensor/shape';
 import type { DType } from '../../tensor/dtype';
 import type { Layout } from '../op';
+import type { Fold } from './elementwise';
 import type { Group } from './fuse';
 import { numberOf, type Graph, type Value } from './ir';
 import { kernels } from './kernels';
@@ -77,7 +78,7 @@ export function lower(graph: Graph, groups: readonly Group[]): Lowered {
     isDense(place.layout) ? place : copy(place, place.layout.shape, dtype);
 
   const emitRegion = (group: Group): void => {
-    const { outputs } = group;
+    const { outputs, folds } = group;
     const { shape } = group.values[0]!;
     const members = new Set(group.values);
     const inputs: Value[] = [];
@@ -92,12 +93,24 @@ export function lower(graph: Graph, groups: readonly Group[]): Lowered {
       }
     const inputViews = inputs.map((input) => viewOf(broadcast(placeOf(input), shape)));
     for (const output of outputs) places.set(output, newPlace(shape, output.dtype));
+    for (const fold of folds) places.set(fold, newPlace(fold.shape, fold.dtype));
+    const foldedView = (fold: Value): View => ({
+      buffer: places.get(fold)!.slot,
+      ...dense(shape.slice(0, shape.length + 1 - fold.attributes.length)),
+    });
     instructions.push({
       kernel: 'elementwise',
       inputs: inputViews,
-      outputs: outputs.map((output) => viewOf(places.get(output)!)),
-      attributes: regionAttributes(group.values, external, inputs.length, scalars, outputs),
-      label: outputs.at(-1)!.label,
+      outputs: [...outputs.map((output) => viewOf(places.get(output)!)), ...folds.map(foldedView)],
+      attributes: regionAttributes(
+        group.values,
+        external,
+        inputs.length,
+        scalars,
+        outputs,
+        folds.map((fold) => ({ of: fold.inputs[0]!, fold: fold.op!.name as Fold })),
+      ),
+      label: [...outputs, ...folds].at(-1)!.label,
       site: -1,
     });
   };

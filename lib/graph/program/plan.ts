@@ -136,7 +136,7 @@ function isOverwriteSafe(
  * that writes it.
  */
 function readsBeforeWrite(instruction: LoweredInstruction, output: number, isDonor: (view: View) => boolean): boolean {
-  const { inputs, outputs, steps, outputRegisters } = readByteCode(instruction);
+  const { inputs, outputs, steps, outputRegisters, folds } = readByteCode(instruction);
   const { shape, offset, strides } = instruction.outputs[output]!;
   const segment = Math.floor(output / outputs);
   const donors = new Set<number>();
@@ -146,6 +146,7 @@ function readsBeforeWrite(instruction: LoweredInstruction, output: number, isDon
     if (Math.floor(index / inputs) !== segment || view.offset !== offset || !isSameIndex) return false;
     donors.add(index % inputs);
   }
+  if (folds[output % outputs] !== 0) return donors.size === 0;
   const written = steps.findIndex(({ destination }) => destination === outputRegisters[output % outputs]);
   return !steps.slice(written + 1).some(({ operands }) => operands.some((register) => donors.has(register)));
 }

@@ -1,5 +1,5 @@
 import { dtypes } from '../../tensor/dtype';
-import { readByteCode } from './elementwise';
+import { foldNames, readByteCode } from './elementwise';
 import type { Instruction, Program, View } from './program';
 
 /** The program as text: one line a buffer and an instruction, and the byte code of fused regions below theirs. */
@@ -29,18 +29,21 @@ function printView({ buffer, offset, shape, strides }: View): string {
 }
 
 function printRegion(instruction: Instruction): string[] {
-  const { segments, inputs, scalars, steps, outputRegisters, scalarSlots } = readByteCode(instruction);
+  const { segments, inputs, scalars, steps, outputRegisters, folds, scalarSlots } = readByteCode(instruction);
   const dtypeNames = Object.keys(dtypes);
   const name = (register: number): string => {
     if (register < inputs) return `in${register}`;
     if (register < inputs + scalars.length)
       return `scalar${scalarSlots.map((slots) => slots[register - inputs]).join('/')}`;
-    const output = outputRegisters.indexOf(register);
+    const output = outputRegisters.findIndex((other, i) => other === register && folds[i] === 0);
     return output < 0 ? `r${register}` : `out${output}`;
   };
   const lines = steps.map(
     ({ opcode, dtype, destination, operands }) =>
       `      ${name(destination)} = ${opcode}.${dtypeNames[dtype]}(${operands.map(name).join(', ')})`,
   );
+  outputRegisters.forEach((register, i) => {
+    if (folds[i]! > 0) lines.push(`      out${i} = ${foldNames[folds[i]!]} of ${name(register)}`);
+  });
   return segments === 1 ? lines : [`      for each of ${segments} segments:`, ...lines];
 }

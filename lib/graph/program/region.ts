@@ -1,5 +1,5 @@
 import { dtypes, type DType } from '../../tensor/dtype';
-import { opcodeIds, type Opcode } from './elementwise';
+import { foldNames, opcodeIds, type Fold, type Opcode } from './elementwise';
 import type { Value } from './ir';
 
 /** A number of the program, converted to a dtype. */
@@ -22,13 +22,14 @@ export function regionAttributes(
   inputCount: number,
   scalars: readonly ScalarSource[],
   outputs: readonly Value[],
+  folds: readonly { readonly of: Value; readonly fold: Fold }[],
 ): number[] {
   const registers = new Map<Value, number>();
   for (const [value, place] of external)
     registers.set(value, 'input' in place ? place.input : inputCount + place.scalar);
   const lastUse = new Map<Value, number>();
   values.forEach((value, step) => value.inputs.forEach((input) => lastUse.set(input, step)));
-  const isOutput = new Set(outputs);
+  const isOutput = new Set([...outputs, ...folds.map(({ of }) => of)]);
   const free: number[] = [];
   let count = inputCount + scalars.length;
 
@@ -52,7 +53,9 @@ export function regionAttributes(
     ...scalars.map((scalar) => dtypes[scalar.dtype].id),
     ...steps,
     ...outputs.map((output) => registers.get(output)!),
+    ...folds.map(({ of }) => registers.get(of)!),
     ...outputs.map(() => 0),
+    ...folds.map(({ fold }) => foldNames.indexOf(fold)),
     ...scalars.map((scalar) => scalar.scalarSlot),
   ];
 }

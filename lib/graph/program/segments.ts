@@ -43,7 +43,8 @@ export function joinSegments(
 
 /** What the byte code is, whatever its scalars' slots and its shapes; null for other kernels. */
 function keyOf({ kernel, inputs, outputs, attributes }: LoweredInstruction, slots: readonly Slot[]): string | null {
-  if (kernel !== 'elementwise') return null;
+  if (kernel !== 'elementwise' || readByteCode({ inputs, outputs, attributes }).folds.some((fold) => fold !== 0))
+    return null;
   const code = attributes.slice(0, attributes.length - attributes[1]!);
   return [outputs.length, ...code, ...inputs.map(({ buffer }) => slots[buffer]!.dtype)].join();
 }

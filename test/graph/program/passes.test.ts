@@ -10,7 +10,7 @@ import { add, div, exp, gt, mul, sqrt, sub, where } from '../../../lib/ops/eleme
 import { detach } from '../../../lib/ops/identity';
 import { matmul } from '../../../lib/ops/matmul';
 import { dropout, rand } from '../../../lib/ops/random';
-import { sum } from '../../../lib/ops/reduce';
+import { max, sum } from '../../../lib/ops/reduce';
 import { expand, reshape, slice, transpose } from '../../../lib/ops/shape';
 import { Variable, withoutCapturing, type Tensor } from '../../../lib/tensor/tensor';
 import { kernelsOf, planOf, stepsOf } from './helpers';
@@ -64,10 +64,26 @@ describe('fuse', () => {
     expect(kernelsOf(planOf(add(mul(m, 0.9), mul(matmul(a, b), 0.1))))).toEqual(['matmul', 'elementwise']);
   });
 
-  test('other shapes are other regions, reductions stand between', () => {
+  test('reductions over trailing dims end a region, others stand between; what reads them is another region', () => {
     const x = value(4, 8);
     const centred = sub(x, sum(mul(x, 0.125), { dim: 1, keepdim: true }));
-    expect(kernelsOf(planOf(exp(centred)))).toEqual(['elementwise', 'sum', 'elementwise']);
+    expect(kernelsOf(planOf(exp(centred)))).toEqual(['elementwise', 'elementwise']);
+    const rows = sub(x, sum(mul(x, 0.125), { dim: 0, keepdim: true }));
+    expect(kernelsOf(planOf(exp(rows)))).toEqual(['elementwise', 'sum', 'elementwise']);
+  });
+
+  test('a sum of squares keeps no squares; reductions over other dims than the first stay kernels', () => {
+    const x = value(4, 8, 2);
+    const plan = planOf(sum(mul(x, x)));
+    expect(kernelsOf(plan)).toEqual(['elementwise']);
+    expect([plan.program.arenaBytes, plan.program.instructions[0]!.outputs.length]).toEqual([0, 1]);
+    expect(printProgram(plan.program)).toMatch(/out0 = sum of r\d/);
+    const squares = mul(x, x);
+    const both = planOf(squares, sum(squares, { dim: [1, 2], keepdim: true }), max(squares, { dim: [1, 2] }));
+    expect(kernelsOf(both)).toEqual(['elementwise']);
+    expect(both.program.instructions[0]!.outputs.map(({ shape }) => shape)).toEqual([[4, 8, 2], [4], [4]]);
+    const mixed = planOf(sum(squares, { dim: 2 }), sum(squares));
+    expect(kernelsOf(mixed)).toEqual(['elementwise', 'sum']);
   });
 
   test('dropout keeps no mask: forward and backward each make its random numbers', () => {
