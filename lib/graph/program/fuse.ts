@@ -1,4 +1,4 @@
-import { isElementwise, isView, sharesRegion, usersOf, type Graph, type Value } from './ir';
+import { isElementwise, isView, numberOf, sharesRegion, usersOf, type Graph, type Value } from './ir';
 import { freeValues, withFreeInputs } from './rematerialize';
 
 /** What becomes one instruction: a region of elementwise values of one shape, or a single kernel. */
@@ -48,7 +48,7 @@ export function fuse(graph: Graph): Group[] {
   unique.forEach((region) => region.sort((a, b) => a.id - b.id));
   unique.sort((a, b) => stages.get(a[0]!)! - stages.get(b[0]!)! || a[0]!.id - b[0]!.id);
   const pieces = unique.flatMap(cut);
-  const folds = new Map(pieces.map((values) => [values, foldsOf(values, users)]));
+  const folds = new Map(pieces.map((values) => [values, foldsOf(values, free, users)]));
   const folded = new Set([...folds.values()].flat());
   const roots = new Set(graph.roots);
   return pieces
@@ -67,8 +67,18 @@ export function fuse(graph: Graph): Group[] {
     });
 }
 
-/** The reductions that a region takes in: over the same trailing dims all of them. */
-function foldsOf(region: readonly Value[], users: ReadonlyMap<Value, readonly Value[]>): Value[] {
+/**
+ * The reductions that a region takes in: over the same trailing dims all of them. A region that reads only numbers takes none:
+ * its instruction would have nothing with the region's shape.
+ */
+function foldsOf(
+  region: readonly Value[],
+  free: ReadonlySet<Value>,
+  users: ReadonlyMap<Value, readonly Value[]>,
+): Value[] {
+  const members = new Set(region);
+  const isTensor = (input: Value): boolean => !members.has(input) && !free.has(input) && numberOf(input) === null;
+  if (!region.some(({ inputs }) => inputs.some(isTensor))) return [];
   const folds: Value[] = [];
   for (const value of region)
     for (const user of users.get(value) ?? [])

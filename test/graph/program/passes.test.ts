@@ -84,6 +84,7 @@ describe('fuse', () => {
     expect(both.program.instructions[0]!.outputs.map(({ shape }) => shape)).toEqual([[4, 8, 2], [4], [4]]);
     const mixed = planOf(sum(squares, { dim: 2 }), sum(squares));
     expect(kernelsOf(mixed)).toEqual(['elementwise', 'sum']);
+    expect(kernelsOf(planOf(sum(add(rand([3, 4]), 1))))).toEqual(['elementwise', 'sum']);
   });
 
   test('dropout keeps no mask: forward and backward each make its random numbers', () => {
