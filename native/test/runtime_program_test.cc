@@ -126,6 +126,9 @@ TEST(Program, RefusesFoldsThatDoNotFit) {
                             {segments, 0, 4, 2, op_neg, 0, 1, 0, -1, -1, op_gt, 0, 2, 1, 0, -1, reg, fold})
                          .words);
   };
+  const auto contains = [](const std::string& text, const char* part) {
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  };
   EXPECT_EQ(problem({{f, {3}}}, 1, 1), "");
   contains(problem({{f, {3}}}, 1, 4), "unknown fold");
   contains(problem({{f, {5}}}, 1, 1), "different shapes");
