@@ -92,7 +92,7 @@ function defineRandom(name: 'uniform' | 'normal' | 'permutation') {
     dtype: (_inputs, { dtype }) => dtype,
     // Shape and dtype are the output's.
     attributes: () => [],
-    lower: { kernel: name },
+    lower: name === 'uniform' ? { elementwise: name } : { kernel: name },
     random: true,
     vjp: 'none',
   });

@@ -3,16 +3,19 @@
 #include "../simd/vec.h"
 #include "elementwise_operations.h"
 #include "kernel.h"
+#include "parallel.h"
+#include "philox.h"
 #include "scalar.h"
 
 namespace saddlepoint {
 namespace {
 
 // destination[i] = step(a[i], b[i], c[i]) for i < n. The destination may be an operand, if its elements are no wider.
-using Step = void (*)(void* destination, const void* a, const void* b, const void* c, int n);
+// `first` is the number of element 0 in its segment.
+using Step = void (*)(void* destination, const void* a, const void* b, const void* c, int n, int64_t first);
 
 template <typename T, typename Op>
-void unaryVectors(void* destination, const void* a, const void*, const void*, int n) {
+void unaryVectors(void* destination, const void* a, const void*, const void*, int n, int64_t) {
   using V = Vec<T>;
   T* out = static_cast<T*>(destination);
   const T* x = static_cast<const T*>(a);
@@ -22,7 +25,7 @@ void unaryVectors(void* destination, const void* a, const void*, const void*, in
 }
 
 template <typename T, typename Op>
-void binaryVectors(void* destination, const void* a, const void* b, const void*, int n) {
+void binaryVectors(void* destination, const void* a, const void* b, const void*, int n, int64_t) {
   using V = Vec<T>;
   T* out = static_cast<T*>(destination);
   const T* x = static_cast<const T*>(a);
@@ -34,7 +37,7 @@ void binaryVectors(void* destination, const void* a, const void* b, const void*,
 
 // Loops over scalars carry no dependence even where the destination is an operand, which the compiler cannot know.
 template <typename Out, typename In, typename Op>
-void unaryScalars(void* destination, const void* a, const void*, const void*, int n) {
+void unaryScalars(void* destination, const void* a, const void*, const void*, int n, int64_t) {
   Out* out = static_cast<Out*>(destination);
   const In* x = static_cast<const In*>(a);
 #pragma GCC ivdep
@@ -42,7 +45,7 @@ void unaryScalars(void* destination, const void* a, const void*, const void*, in
 }
 
 template <typename Out, typename In, typename Op>
-void binaryScalars(void* destination, const void* a, const void* b, const void*, int n) {
+void binaryScalars(void* destination, const void* a, const void* b, const void*, int n, int64_t) {
   Out* out = static_cast<Out*>(destination);
   const In* x = static_cast<const In*>(a);
   const In* y = static_cast<const In*>(b);
@@ -51,7 +54,7 @@ void binaryScalars(void* destination, const void* a, const void* b, const void*,
 }
 
 template <typename T>
-void whereScalars(void* destination, const void* a, const void* b, const void* c, int n) {
+void whereScalars(void* destination, const void* a, const void* b, const void* c, int n, int64_t) {
   T* out = static_cast<T*>(destination);
   const uint8_t* condition = static_cast<const uint8_t*>(a);
   const T* x = static_cast<const T*>(b);
@@ -64,12 +67,35 @@ void whereScalars(void* destination, const void* a, const void* b, const void* c
 }
 
 template <typename T>
-void copyScalars(void* destination, const void* a, const void*, const void*, int n) {
+void copyScalars(void* destination, const void* a, const void*, const void*, int n, int64_t) {
   __builtin_memmove(destination, a, static_cast<size_t>(n) * sizeof(T));
 }
 
+// The numbers of the stream that *a (the seed) and *b (the offset) name.
 template <typename T>
-Step stepOfFloats(Opcode opcode) {
+void uniformNumbers(void* destination, const void* a, const void* b, const void*, int n, int64_t first) {
+  constexpr int batch = philoxBatchBlocks * Uniform<T>::perBlock;
+  const RandomStream stream = randomStream(*static_cast<const double*>(a), *static_cast<const double*>(b));
+  T* out = static_cast<T*>(destination);
+  RandomWords words;
+  for (int i = 0; i < n;) {
+    // Batches begin at multiples of their size, whatever the block begins with.
+    const int skipped = static_cast<int>((first + i) % batch);
+    const int count = smaller(n - i, batch - skipped);
+    philoxBatch(stream, static_cast<uint32_t>((first + i - skipped) / Uniform<T>::perBlock), words);
+    if (count == batch) {
+      Uniform<T>::fill(words, out + i);
+    } else {
+      T whole[batch];
+      Uniform<T>::fill(words, whole);
+      for (int j = 0; j < count; j++) out[i + j] = whole[skipped + j];
+    }
+    i += count;
+  }
+}
+
+template <typename T>
+constexpr Step stepOfFloats(Opcode opcode) {
   switch (opcode) {
     case op_castFloat32:
       return sizeof(T) == 4 ? copyScalars<T> : unaryScalars<float, T, Cast<float>>;
@@ -147,13 +173,15 @@ Step stepOfFloats(Opcode opcode) {
       return unaryVectors<T, Trunc>;
     case op_relu:
       return unaryVectors<T, Relu>;
+    case op_uniform:
+      return uniformNumbers<T>;
     default:
       return nullptr;
   }
 }
 
 template <typename T>
-Step comparisonOf(Opcode opcode) {
+constexpr Step comparisonOf(Opcode opcode) {
   switch (opcode) {
     case op_eq:
       return binaryScalars<uint8_t, T, Eq>;
@@ -173,7 +201,7 @@ Step comparisonOf(Opcode opcode) {
 }
 
 template <typename T>
-Step castOf(Opcode opcode) {
+constexpr Step castOf(Opcode opcode) {
   switch (opcode) {
     case op_castFloat32:
       return unaryScalars<float, T, Cast<float>>;
@@ -190,7 +218,7 @@ Step castOf(Opcode opcode) {
   }
 }
 
-Step stepOfInt32(Opcode opcode) {
+constexpr Step stepOfInt32(Opcode opcode) {
   switch (opcode) {
     case op_add:
       return binaryScalars<int32_t, int32_t, IntegerAdd>;
@@ -215,7 +243,7 @@ Step stepOfInt32(Opcode opcode) {
   return comparison ? comparison : castOf<int32_t>(opcode);
 }
 
-Step stepOfBool(Opcode opcode) {
+constexpr Step stepOfBool(Opcode opcode) {
   switch (opcode) {
     case op_logicalAnd:
       return binaryScalars<uint8_t, uint8_t, LogicalAnd>;
@@ -230,14 +258,14 @@ Step stepOfBool(Opcode opcode) {
   return comparison ? comparison : castOf<uint8_t>(opcode);
 }
 
-Step stepOfSize(Opcode opcode, int bytes) {
+constexpr Step stepOfSize(Opcode opcode, int bytes) {
   if (opcode == op_copy)
     return bytes == 1 ? copyScalars<uint8_t> : bytes == 4 ? copyScalars<int32_t> : copyScalars<int64_t>;
   return bytes == 1 ? whereScalars<uint8_t> : bytes == 4 ? whereScalars<int32_t> : whereScalars<int64_t>;
 }
 
 // Null where elementwise.ts does not have the combination.
-Step stepOf(Opcode opcode, DType dtype) {
+constexpr Step findStep(Opcode opcode, DType dtype) {
   if (opcode == op_copy || opcode == op_where) return stepOfSize(opcode, dtypeBytes[dtype]);
   switch (dtype) {
     case kFloat32:
@@ -255,7 +283,7 @@ Step stepOf(Opcode opcode, DType dtype) {
   }
 }
 
-DType resultDType(Opcode opcode, DType dtype) {
+constexpr DType resultDType(Opcode opcode, DType dtype) {
   switch (opcode) {
     case op_castFloat32:
       return kFloat32;
@@ -279,9 +307,26 @@ DType resultDType(Opcode opcode, DType dtype) {
   }
 }
 
+struct StepTable {
+  Step steps[kOpcodes][kDTypes] = {};
+  int8_t resultBytes[kOpcodes][kDTypes] = {};
+
+  constexpr StepTable() {
+    for (int opcode = 0; opcode < kOpcodes; opcode++) {
+      for (int dtype = 0; dtype < kDTypes; dtype++) {
+        steps[opcode][dtype] = findStep(static_cast<Opcode>(opcode), static_cast<DType>(dtype));
+        resultBytes[opcode][dtype] =
+            static_cast<int8_t>(dtypeBytes[resultDType(static_cast<Opcode>(opcode), static_cast<DType>(dtype))]);
+      }
+    }
+  }
+};
+constexpr StepTable stepTable;
+
 // About how many picoseconds a step takes for an element, to decide what is worth splitting.
 int stepCost(Opcode opcode, DType dtype) {
   if (opcode == op_pow) return 8000;
+  if (opcode == op_uniform) return 1000;
   if (opcode == op_sin || opcode == op_cos || opcode == op_erf) return dtype == kFloat64 ? 12000 : 800;
   const bool function = opcode >= op_exp && opcode <= op_softplus && opcode != op_sqrt && opcode != op_rsqrt;
   if (function) return dtype == kFloat64 ? 2000 : 500;

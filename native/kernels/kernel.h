@@ -14,14 +14,19 @@ enum { kDTypes = 5, kMaxRank = 8 };
   X(elementwise) X(sum) X(max) X(min) X(argmax) X(argmin) X(logSumExp) X(variance) X(softmax) X(logSoftmax) \
   X(matmul) X(conv2d) X(conv2dInputGrad) X(conv2dWeightGrad) X(maxPool2d) X(maxPool2dIndices) X(avgPool2d)  \
   X(avgPool2dInputGrad) X(batchNormStatistics) X(batchNorm) X(batchNormGradSums) X(gather) X(scatterAdd)    \
+<<<<<<< HEAD
   X(embedding) X(embeddingGrad) X(concat) X(pad) X(checkRange) X(uniform) X(normal) X(permutation)
+=======
+  X(embedding) X(embeddingGrad) X(concat) X(pad) X(normal) X(permutation)
+>>>>>>> regions
 
 // The steps of the elementwise kernel, in the order of lib/graph/program/elementwise.ts, which says what each does.
 #define SADDLEPOINT_OPCODES(X)                                                                               \
   X(copy) X(where) X(castFloat32) X(castFloat64) X(castInt32) X(castBool) X(castInt64) X(add) X(sub) X(mul)  \
   X(neg) X(abs) X(sign) X(maximum) X(minimum) X(eq) X(ne) X(lt) X(le) X(gt) X(ge) X(logicalAnd) X(logicalOr) \
   X(logicalNot) X(div) X(pow) X(exp) X(expm1) X(log) X(log1p) X(sqrt) X(rsqrt) X(sin) X(cos) X(tanh)         \
-  X(sigmoid) X(softplus) X(erf) X(floor) X(ceil) X(round) X(trunc) X(relu)
+  X(sigmoid) X(softplus) X(erf) X(floor) X(ceil) X(round) X(trunc) X(relu)                                 \
+  X(uniform)
 
 #define SADDLEPOINT_ENUM(name) k_##name,
 enum KernelId : int32_t { SADDLEPOINT_KERNELS(SADDLEPOINT_ENUM) kKernels };

@@ -93,10 +93,13 @@ class Checker {
         return concat();
       case k_pad:
         return pad();
+<<<<<<< HEAD
       case k_checkRange:
         return counts(1, 1, 3) && floating(0) && sameDType(0) && range() &&
                require(sameShape(inputs_[0], outputs_[0]), "input and output have different shapes");
       case k_uniform:
+=======
+>>>>>>> regions
       case k_normal:
         return counts(0, 1, 2) && require(isFloat(outputs_[0].dtype), "its output is not floating-point") && slots();
       case k_permutation:
@@ -173,12 +176,25 @@ class Checker {
       const Extent output = extent(inputs + o);
       for (int32_t i = 0; i < inputs + o; i++) {
         if (!overlap(output, extent(i))) continue;
-        if (i >= inputs || instruction_.kernel != k_elementwise || !sameWindow(i, o))
+        if (i >= inputs || instruction_.kernel != k_elementwise || !sameSegment(i, o) || !sameWindow(i, o))
           return fail("output " + std::to_string(o) + " overlaps " +
                       (i < inputs ? "input " + std::to_string(i) : "output " + std::to_string(i - inputs)));
       }
     }
     return true;
+  }
+
+  // What is computed for an index may take the place of what it was computed from, but not of what other segments read.
+  int32_t segments() const {
+    const double count = instruction_.attributeCount > 0 ? attributes_[0] : 0;
+    const bool divides = count >= 1 && count <= instruction_.outputCount && count == std::floor(count) &&
+                         instruction_.outputCount % static_cast<int32_t>(count) == 0 &&
+                         instruction_.inputCount % static_cast<int32_t>(count) == 0;
+    return divides ? static_cast<int32_t>(count) : 0;
+  }
+  bool sameSegment(int32_t input, int32_t output) const {
+    const int32_t count = segments();
+    return count > 0 && input / (instruction_.inputCount / count) == output / (instruction_.outputCount / count);
   }
 
   bool sameWindow(int32_t input, int32_t output) const {
@@ -230,13 +246,15 @@ class Checker {
   }
 
   bool elementwise() {
-    if (instruction_.outputCount < 1) return fail("it has no output");
-    const int32_t inputs = instruction_.inputCount, outputs = instruction_.outputCount;
-    for (int32_t i = 0; i < inputs + outputs; i++)
-      if (!sameShape(inputs_[i], outputs_[0])) return fail("its inputs and outputs have different shapes");
+    const int32_t count = segments();
+    if (count == 0) return fail("its inputs and outputs are not as many for each of its segments, one output at least");
+    const int32_t inputs = instruction_.inputCount / count, outputs = instruction_.outputCount / count;
+    // Whether an output takes the place of an input, in any segment.
     std::vector<bool> same(static_cast<size_t>(inputs) * static_cast<size_t>(outputs));
-    for (int32_t i = 0; i < inputs; i++)
-      for (int32_t o = 0; o < outputs; o++) same[static_cast<size_t>(i) * outputs + o] = sameWindow(i, o);
+    for (int32_t s = 0; s < count; s++)
+      for (int32_t i = 0; i < inputs; i++)
+        for (int32_t o = 0; o < outputs; o++)
+          if (sameWindow(s * inputs + i, s * outputs + o)) same[static_cast<size_t>(i) * outputs + o] = true;
     return checkElementwise(inputs_, outputs_, instruction_, attributes_, program_.scalars, same, problem_);
   }
 

@@ -9,6 +9,7 @@ namespace {
 
 enum class Family { kAny, kNumeric, kComparable, kLogic, kFloating };
 
+
 Family familyOf(Opcode opcode) {
   if (opcode <= op_castInt64) return Family::kAny;
   if (opcode <= op_minimum) return Family::kNumeric;
@@ -53,6 +54,7 @@ int operandsOf(Opcode opcode) {
     case op_logicalOr:
     case op_div:
     case op_pow:
+    case op_uniform:
       return 2;
     default:
       return 1;
@@ -87,16 +89,20 @@ class ByteCode {
 
   bool check(const View* inputs, const View* outputs, int32_t programScalars, const std::vector<bool>& sameMemory) {
     if (!counts()) return false;
+    if (!sameDTypes(inputs, inputs_) || !sameDTypes(outputs, outputs_))
+      return fail("its segments have different dtypes");
     dtypes_.assign(registers_, kNothing);
     outputOf_.assign(registers_, kNothing);
-    for (int32_t i = 0; i < instruction_.inputCount; i++) dtypes_[i] = inputs[i].dtype;
-    if (!readScalars(programScalars) || !outputRegisters()) return false;
+    for (int32_t i = 0; i < inputs_; i++) dtypes_[i] = inputs[i].dtype;
+    if (!readScalars(programScalars) || !outputRegisters() || !shapes(inputs, outputs)) return false;
     forbidden_.assign(registers_, false);
-    written_.assign(instruction_.outputCount, false);
+    written_.assign(outputs_, false);
     for (int32_t i = 0; i < steps_; i++)
       if (!step(i, outputs, sameMemory)) return false;
-    for (int32_t i = 0; i < instruction_.outputCount; i++)
-      if (!written_[i]) return fail("output " + std::to_string(i) + " is never written");
+    for (int32_t i = 0; i < outputs_; i++) {
+      if (folds_[i] != kWhole && !folded(i, outputs[i], sameMemory)) return false;
+      if (folds_[i] == kWhole && !written_[i]) return fail("output " + std::to_string(i) + " is never written");
+    }
     return true;
   }
 
@@ -117,47 +123,112 @@ class ByteCode {
 
   bool counts() {
     const int32_t count = instruction_.attributeCount;
-    if (count < 3) return fail("its byte code has no header");
-    // Every scalar takes two attributes, every step six and every register is written by a step, so these bounds hold
-    // for all that can be true, and no product below overflows.
-    if (!integer(0, 0, count, &scalars_) || !integer(2, 0, count, &steps_) ||
-        !integer(1, 0, int64_t{instruction_.inputCount} + count, &registers_))
+    if (count < kHeader) return fail("its byte code has no header");
+    // Every scalar takes two attributes at least, every step six and every register is written by a step, so these
+    // bounds hold for all that can be true, and no product below overflows.
+    if (!integer(0, 1, count, &segments_) || !integer(1, 0, count, &scalars_) || !integer(3, 0, count, &steps_) ||
+        !integer(2, 0, int64_t{instruction_.inputCount} + count, &registers_))
       return fail("the header of its byte code is impossible");
-    if (3 + 2 * int64_t{scalars_} + 6 * int64_t{steps_} + instruction_.outputCount != count)
+    if (instruction_.inputCount % segments_ != 0 || instruction_.outputCount % segments_ != 0)
+      return fail("its inputs or outputs are not as many for each segment");
+    inputs_ = instruction_.inputCount / segments_;
+    outputs_ = instruction_.outputCount / segments_;
+    if (outputs_ < 1) return fail("it has no output");
+    if (kHeader + int64_t{scalars_} * (1 + int64_t{segments_}) + 6 * int64_t{steps_} + 2 * int64_t{outputs_} != count)
       return fail("its byte code does not have the length that its header says");
-    if (int64_t{instruction_.inputCount} + scalars_ > registers_)
-      return fail("it has fewer registers than inputs and scalars");
-    constants_ = instruction_.inputCount + scalars_;
+    if (int64_t{inputs_} + scalars_ > registers_) return fail("it has fewer registers than inputs and scalars");
+    constants_ = inputs_ + scalars_;
+    firstStep_ = kHeader + scalars_;
+    return true;
+  }
+
+  bool sameDTypes(const View* views, int32_t perSegment) const {
+    for (int32_t i = perSegment; i < perSegment * segments_; i++)
+      if (views[i].dtype != views[i % perSegment].dtype) return false;
     return true;
   }
 
   bool readScalars(int32_t programScalars) {
+    const int32_t firstSlot = firstStep_ + 6 * steps_ + 2 * outputs_;
     for (int32_t i = 0; i < scalars_; i++) {
       int32_t slot, dtype;
-      if (!integer(3 + 2 * i, 0, int64_t{programScalars} - 1, &slot))
-        return fail("scalar " + std::to_string(i) + " is not one of the program's");
-      if (!integer(4 + 2 * i, 0, kDTypes - 1, &dtype))
+      if (!integer(kHeader + i, 0, kDTypes - 1, &dtype))
         return fail("scalar " + std::to_string(i) + " has an unknown dtype");
-      dtypes_[instruction_.inputCount + i] = dtype;
+      dtypes_[inputs_ + i] = dtype;
+      for (int32_t s = 0; s < segments_; s++)
+        if (!integer(firstSlot + s * scalars_ + i, 0, int64_t{programScalars} - 1, &slot))
+          return fail("scalar " + std::to_string(i) + " is not one of the program's");
     }
     return true;
   }
 
   bool outputRegisters() {
-    const int32_t first = 3 + 2 * scalars_ + 6 * steps_;
-    for (int32_t i = 0; i < instruction_.outputCount; i++) {
-      int32_t reg;
+    const int32_t first = firstStep_ + 6 * steps_;
+    for (int32_t i = 0; i < outputs_; i++) {
+      int32_t reg, fold;
       if (!integer(first + i, constants_, int64_t{registers_} - 1, &reg))
         return fail("output " + std::to_string(i) + " is not a register that steps write");
+      if (!integer(first + outputs_ + i, kWhole, kLastFold, &fold))
+        return fail("output " + std::to_string(i) + " has an unknown fold");
+      folds_.push_back(fold);
+      registersOfOutputs_.push_back(reg);
+      if (fold != kWhole) continue;
       if (outputOf_[reg] != kNothing) return fail("two outputs have the same register");
       outputOf_[reg] = i;
     }
     return true;
   }
 
+  static bool sameDims(const View& a, const View& b, int32_t count) {
+    for (int32_t i = 0; i < count; i++)
+      if (a.shape[i] != b.shape[i]) return false;
+    return true;
+  }
+
+  // Inputs and outputs have their segment's shape, except that folded ones lack its trailing dims.
+  bool shapes(const View* inputs, const View* outputs) {
+    bool folds = false;
+    int32_t whole = kNothing, rank = kNothing;
+    for (int32_t i = 0; i < outputs_; i++) {
+      folds |= folds_[i] != kWhole;
+      if (folds_[i] == kWhole && whole == kNothing) whole = i;
+    }
+    if (folds && segments_ != 1) return fail("it has folded outputs and several segments");
+    if (whole == kNothing && inputs_ == 0) return fail("nothing says what its folded outputs are made of");
+    for (int32_t s = 0; s < segments_; s++) {
+      const View& space = whole == kNothing ? inputs[0] : outputs[s * outputs_ + whole];
+      for (int32_t i = 0; i < inputs_; i++) {
+        const View& input = inputs[s * inputs_ + i];
+        if (input.rank != space.rank || !sameDims(input, space, space.rank))
+          return fail("its inputs and outputs have different shapes");
+      }
+      for (int32_t i = 0; i < outputs_; i++) {
+        const View& output = outputs[s * outputs_ + i];
+        const bool fits = folds_[i] == kWhole ? output.rank == space.rank
+                                              : output.rank <= space.rank && (rank == kNothing || rank == output.rank);
+        if (!fits || !sameDims(output, space, output.rank)) return fail("its inputs and outputs have different shapes");
+        if (folds_[i] == kWhole) continue;
+        rank = output.rank;
+        for (int32_t d = rank; d < space.rank; d++)
+          if (space.shape[d] == 0 && folds_[i] != kSum) return fail("it reduces over nothing");
+      }
+    }
+    return true;
+  }
+
+  // What the register holds in the end is reduced; memory that the steps still read is not written meanwhile.
+  bool folded(int32_t output, const View& view, const std::vector<bool>& sameMemory) {
+    const std::string name = "output " + std::to_string(output);
+    if (dtypes_[registersOfOutputs_[output]] != view.dtype || !takes(Family::kNumeric, view.dtype))
+      return fail(name + " is folded from another dtype, or from none that has sums");
+    for (int32_t i = 0; i < inputs_; i++)
+      if (sameMemory[static_cast<size_t>(i) * outputs_ + output]) return fail(name + " is folded over an input");
+    return true;
+  }
+
   bool step(int32_t index, const View* outputs, const std::vector<bool>& sameMemory) {
     const std::string name = "step " + std::to_string(index);
-    const int32_t at = 3 + 2 * scalars_ + 6 * index;
+    const int32_t at = firstStep_ + 6 * index;
     int32_t opcodeId, dtypeId, destination;
     if (!integer(at, 0, kOpcodes - 1, &opcodeId)) return fail(name + " has an unknown opcode");
     if (!integer(at + 1, 0, kDTypes - 1, &dtypeId)) return fail(name + " has an unknown dtype");
@@ -174,7 +245,10 @@ class ByteCode {
       if (!integer(at + 3 + k, kNothing, int64_t{registers_} - 1, &reg) || (reg == kNothing) != (k >= operands))
         return fail(operation + " has impossible operands");
       if (reg == kNothing) continue;
-      const DType expected = opcode == op_where && k == 0 ? kBool : dtype;
+      const DType expected = opcode == op_uniform ? kFloat64 : opcode == op_where && k == 0 ? kBool : dtype;
+      // Only scalars are the same number in a whole block.
+      if (opcode == op_uniform && (reg < inputs_ || reg >= constants_))
+        return fail(operation + " takes its seed and offset from scalars");
       if (dtypes_[reg] == kNothing) return fail(operation + " reads a register before it is written");
       if (dtypes_[reg] != expected)
         return fail(operation + " reads " + dtypeName(static_cast<DType>(dtypes_[reg])) + " as " + dtypeName(expected));
@@ -189,8 +263,8 @@ class ByteCode {
         return fail(operation + " gives " + dtypeName(result) + ", output " + std::to_string(output) + " is " +
                     dtypeName(outputs[output].dtype));
       written_[output] = true;
-      for (int32_t i = 0; i < instruction_.inputCount; i++)
-        if (sameMemory[static_cast<size_t>(i) * instruction_.outputCount + output]) forbidden_[i] = true;
+      for (int32_t i = 0; i < inputs_; i++)
+        if (sameMemory[static_cast<size_t>(i) * outputs_ + output]) forbidden_[i] = true;
     }
     dtypes_[destination] = result;
     return true;
@@ -199,6 +273,12 @@ class ByteCode {
   const Instruction& instruction_;
   const double* attributes_;
   std::string* problem_;
+  static constexpr int32_t kHeader = 4;
+  enum : int32_t { kWhole = 0, kSum = 1, kLastFold = 3 };
+  int32_t segments_ = 1;
+  int32_t inputs_ = 0;  // of a segment, as are the outputs
+  int32_t outputs_ = 0;
+  int32_t firstStep_ = 0;
   int32_t scalars_ = 0;
   int32_t registers_ = 0;
   int32_t steps_ = 0;
@@ -207,6 +287,8 @@ class ByteCode {
   std::vector<int32_t> outputOf_;  // the output that a register is
   std::vector<bool> forbidden_;    // inputs whose memory an output has taken
   std::vector<bool> written_;
+  std::vector<int32_t> folds_;  // of each output
+  std::vector<int32_t> registersOfOutputs_;
 };
 
 }  // namespace

@@ -300,14 +300,15 @@ TEST(Elementwise, WideningInPlace) {
       const Tensor<uint8_t> x = vectorOf(flags);
       const Tensor<double> out({size}), twice({size});
       const ElementwiseProgram program = {{},
-                                          3,
+                                          4,
                                           {{op_logicalNot, kBool, 1, 0, -1, -1},
                                            {op_castFloat32, kBool, 1, 1, -1, -1},
                                            {op_exp, kFloat32, 1, 1, -1, -1},
                                            {op_castFloat64, kFloat32, 1, 1, -1, -1},
                                            {op_castInt32, kFloat64, 1, 1, -1, -1},
-                                           {op_castFloat64, kInt32, 2, 1, -1, -1}},
-                                          {2, 2}};
+                                           {op_castFloat64, kInt32, 2, 1, -1, -1},
+                                           {op_copy, kFloat64, 3, 2, -1, -1}},
+                                          {2, 3}};
       ASSERT_EQ(runElementwise(table, program, {viewOf(x)}, {viewOf(out), viewOf(twice)}).failure, kOk);
       for (int i = 0; i < size; ++i) {
         ASSERT_EQ(out.data()[i], flags[static_cast<size_t>(i)] ? 1 : 2);
@@ -330,7 +331,8 @@ TEST(Elementwise, LargeFreshOutputs) {
   for (const KernelTable* table : testedTables()) {
     for (const std::vector<View>& outputs : {std::vector<View>{first, second}, std::vector<View>{second, first}}) {
       std::memset(memory.data(), 0, memory.elements * sizeof(float));
-      const ElementwiseProgram program = {{}, 2, {{op_neg, kFloat32, 1, 0, -1, -1}}, {1, 1}};
+      const ElementwiseProgram program = {
+          {}, 3, {{op_neg, kFloat32, 1, 0, -1, -1}, {op_copy, kFloat32, 2, 1, -1, -1}}, {1, 2}};
       ASSERT_EQ(runElementwise(table, program, {input}, outputs, {}, 2).failure, kOk);
       for (int i = 0; i < size; ++i) {
         ASSERT_EQ(static_cast<float*>(first.data)[i], -values[static_cast<size_t>(i)]);

@@ -93,20 +93,24 @@ struct ElementwiseProgram {
     DType dtype;
     int destination, a, b, c;
   };
-  std::vector<DType> scalars;  // slot i has dtype i
+  std::vector<DType> scalars;  // number i of segment s is in slot s * scalars + i
   int registers;
   std::vector<Step> steps;
   std::vector<int> outputs;
+  std::vector<int> folds = {};  // of each output; none where empty
+  int segments = 1;
 
   std::vector<double> attributes() const {
-    std::vector<double> all = {static_cast<double>(scalars.size()), static_cast<double>(registers),
-                               static_cast<double>(steps.size())};
-    for (size_t i = 0; i < scalars.size(); ++i) all.insert(all.end(), {static_cast<double>(i), double(scalars[i])});
+    std::vector<double> all = {static_cast<double>(segments), static_cast<double>(scalars.size()),
+                               static_cast<double>(registers), static_cast<double>(steps.size())};
+    all.insert(all.end(), scalars.begin(), scalars.end());
     for (const Step& s : steps) {
       all.insert(all.end(),
                  {double(s.opcode), double(s.dtype), double(s.destination), double(s.a), double(s.b), double(s.c)});
     }
     all.insert(all.end(), outputs.begin(), outputs.end());
+    for (size_t i = 0; i < outputs.size(); ++i) all.push_back(folds.empty() ? 0 : folds[i]);
+    for (size_t i = 0; i < scalars.size() * static_cast<size_t>(segments); ++i) all.push_back(static_cast<double>(i));
     return all;
   }
 };

@@ -110,16 +110,42 @@ TEST(Program, SaysWhatIsWrong) {
   contains(problemOf(single(k_maxPool2d, {{f, {1, 1, 2, 2}}}, {{f, {1, 1, 1, 1}}}, {3, 3, 1, 1, 0, 0, 1, 1}).words),
            "window does not fit");
   contains(problemOf(single(k_gather, {{f, {2, 3}}, {i, {3, 3}}}, {{f, {3, 3}}}, {1}).words), "index is larger");
-  contains(problemOf(single(k_uniform, {}, {{f, {2}}}, {0, 1}, 1).words), "attribute 1");
+  contains(problemOf(single(k_normal, {}, {{f, {2}}}, {0, 1}, 1).words), "attribute 1");
   contains(problemOf(single(k_pad, {{f, {3}}}, {{f, {4}}}, {0, 0, 2}).words), "does not fit into its output");
+<<<<<<< HEAD
   contains(problemOf(single(k_checkRange, {{f, {3}}}, {{f, {3}}}, {1, 0, 0}).words), "its range is empty");
   contains(problemOf(single(k_checkRange, {{f, {3}}}, {{f, {3}}}, {0, 1, 2}).words), "not an integer from 0 to 1");
   contains(problemOf(single(k_checkRange, {{f, {3}}}, {{f, {2}}}, {0, 1, 0}).words), "different shapes");
   contains(problemOf(single(k_checkRange, {{i, {3}}}, {{i, {3}}}, {0, 1, 0}).words), "does not take int32");
   contains(problemOf(single(k_elementwise, {{f, {2}}}, {{f, {2}}}, {0, 2, 1, op_castInt32, 0, 1, 0, -1, -1, 1}).words),
+=======
+  contains(problemOf(single(k_elementwise, {{f, {2}}}, {{f, {2}}}, {1, 0, 2, 1, op_castInt32, 0, 1, 0, -1, -1, 1, 0}).words),
+>>>>>>> regions
            "gives int32, output 0 is float32");
-  contains(problemOf(single(k_elementwise, {{i, {2}}}, {{i, {2}}}, {0, 2, 1, op_exp, 2, 1, 0, -1, -1, 1}).words),
+  contains(problemOf(single(k_elementwise, {{i, {2}}}, {{i, {2}}}, {1, 0, 2, 1, op_exp, 2, 1, 0, -1, -1, 1, 0}).words),
            "step 0 (exp) does not take int32");
+}
+
+TEST(Program, RefusesFoldsThatDoNotFit) {
+  const DType f = kFloat32, b = kBool;
+  const auto problem = [](const std::vector<TensorSpec>& outputs, double reg, double fold, double segments = 1) {
+    // Registers: 0 input, 1 its negative, 2 whether that is larger, 3 never written.
+    return problemOf(single(k_elementwise, {{kFloat32, {3, 5}}}, outputs,
+                            {segments, 0, 4, 2, op_neg, 0, 1, 0, -1, -1, op_gt, 0, 2, 1, 0, -1, reg, fold})
+                         .words);
+  };
+  const auto contains = [](const std::string& text, const char* part) {
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  };
+  EXPECT_EQ(problem({{f, {3}}}, 1, 1), "");
+  contains(problem({{f, {3}}}, 1, 4), "unknown fold");
+  contains(problem({{f, {5}}}, 1, 1), "different shapes");
+  contains(problem({{f, {3, 5, 1}}}, 1, 1), "different shapes");
+  contains(problem({{b, {3}}}, 2, 1), "none that has sums");
+  contains(problem({{f, {3}}}, 2, 1), "folded from another dtype");
+  contains(problem({{f, {3}}}, 3, 1), "folded from another dtype");
+  contains(problem({{f, {3}}}, 0, 1), "not a register that steps write");
+  contains(problem({{f, {3}}}, 1, 1, 2), "for each");
 }
 
 // Builds a program of one elementwise step out of `input` into `output`, windows on buffers that `prepare` makes.
@@ -130,7 +156,7 @@ std::string overlapProblem(const std::function<void(ProgramBuilder*)>& prepare) 
 }
 
 TEST(Program, RefusesOutputsThatOverlap) {
-  const std::vector<double> negate = {0, 2, 1, op_neg, 0, 1, 0, -1, -1, 1};
+  const std::vector<double> negate = {1, 0, 2, 1, op_neg, 0, 1, 0, -1, -1, 1, 0};
   // The very same window may be overwritten,
   EXPECT_EQ(overlapProblem([&](ProgramBuilder* b) {
               const int32_t x = b->buffer(BufferKind::kInout, kFloat32, 8);
@@ -153,9 +179,19 @@ TEST(Program, RefusesOutputsThatOverlap) {
               const int32_t x = b->buffer(BufferKind::kInout, kFloat32, 4);
               const int32_t y = b->buffer(BufferKind::kOutput, kFloat32, 4);
               b->instruction(k_elementwise, {{x, {4}, {}}}, {{x, {4}, {}}, {y, {4}, {}}},
-                             {0, 3, 2, op_neg, 0, 1, 0, -1, -1, op_exp, 0, 2, 0, -1, -1, 1, 2});
+                             {1, 0, 3, 2, op_neg, 0, 1, 0, -1, -1, op_exp, 0, 2, 0, -1, -1, 1, 2, 0, 0});
             }),
             "");
+  // nor may a segment overwrite what another one reads,
+  const std::vector<double> negateBoth = {2, 0, 2, 1, op_neg, 0, 1, 0, -1, -1, 1, 0};
+  for (const bool crossed : {false, true})
+    EXPECT_EQ(overlapProblem([&](ProgramBuilder* b) {
+                const int32_t x = b->buffer(BufferKind::kInout, kFloat32, 4);
+                const int32_t y = b->buffer(BufferKind::kInout, kFloat32, 4);
+                b->instruction(k_elementwise, {{x, {4}, {}}, {y, {4}, {}}},
+                               {{crossed ? y : x, {4}, {}}, {crossed ? x : y, {4}, {}}}, negateBoth);
+              }) != "",
+              crossed);
   // nor any input of another kernel, nor memory that is only read.
   EXPECT_NE(overlapProblem([&](ProgramBuilder* b) {
               const int32_t x = b->buffer(BufferKind::kInout, kFloat32, 4);

@@ -107,44 +107,23 @@ inline Example single(KernelId kernel, const std::vector<TensorSpec>& inputs, co
   return {kernelName(kernel), builder.words()};
 }
 
+// One output of float32, uniform numbers of the seed in slot 0 and the offset in slot 1.
+inline const std::vector<double> uniformCode = {1, 2, 3, 1, kFloat64, kFloat64, op_uniform, kFloat32, 2, 0, 1, -1, 2,
+                                                0, 0, 1};
+
 // One for each kernel, and some of several instructions with broadcast, transposed and overwritten memory.
 inline std::vector<Example> examples() {
   const DType f = kFloat32, d = kFloat64, i = kInt32, b = kBool;
   std::vector<Example> all = {
       // relu(a + 2 b) and, as bool, a < b
       single(k_elementwise, {{f, {3, 5}}, {f, {3, 5}}}, {{f, {3, 5}}, {b, {3, 5}}},
-             {1,
-              6,
-              4,
-              /**/ 0,
-              0,
-              /**/ op_mul,
-              0,
-              3,
-              1,
-              2,
-              -1,
-              /**/ op_add,
-              0,
-              3,
-              0,
-              3,
-              -1,
-              /**/ op_relu,
-              0,
-              4,
-              3,
-              -1,
-              -1,
-              /**/ op_lt,
-              0,
-              5,
-              0,
-              1,
-              -1,
-              /**/ 4,
-              5},
+             {1, 1,      6, 4, 0,                                                                                 //
+              op_mul, 0, 3, 1, 2,  -1, op_add, 0, 3, 0, 3, -1, op_relu, 0, 4, 3, -1, -1, op_lt, 0, 5, 0, 1, -1,  //
+              4,      5, 0, 0, 0},
              1),
+      // -a, its sum over the last dim and its maximum over the last dim
+      single(k_elementwise, {{f, {3, 5}}}, {{f, {3, 5}}, {f, {3}}, {f, {3}}},
+             {1, 0, 2, 1, op_neg, 0, 1, 0, -1, -1, 1, 1, 1, 0, 1, 2}),
       single(k_sum, {{f, {3, 4, 5}}}, {{f, {3, 4}}}, {2}),
       single(k_max, {{i, {3, 4, 5}}}, {{i, {3}}}, {1}),
       single(k_min, {{d, {30}}}, {{d, {}}}, {0}),
@@ -171,8 +150,15 @@ inline std::vector<Example> examples() {
       single(k_embeddingGrad, {{f, {3, 2, 5}}, {i, {3, 2}}}, {{f, {4, 5}}}, {}),
       single(k_concat, {{b, {2, 3}}, {b, {2, 1}}, {b, {2, 4}}}, {{b, {2, 8}}}, {1}),
       single(k_pad, {{i, {2, 3}}}, {{i, {5, 8}}}, {7, 1, 0, 3, 2}),
+<<<<<<< HEAD
       single(k_checkRange, {{f, {2, 3}}}, {{f, {2, 3}}}, {-1e9, 1e9, 1}),
       single(k_uniform, {}, {{f, {33}}}, {0, 1}, 2),
+=======
+      single(k_elementwise, {}, {{f, {33}}}, uniformCode, 2),
+      // -a for a [3, 5] and a [4], each with its own addend
+      single(k_elementwise, {{f, {3, 5}}, {f, {4}}}, {{f, {3, 5}}, {f, {4}}},
+             {2, 1, 4, 2, 0, op_neg, 0, 2, 0, -1, -1, op_add, 0, 3, 2, 1, -1, 3, 0, 0, 1}, 2),
+>>>>>>> regions
       single(k_normal, {}, {{d, {17}}}, {1, 0}, 2),
       single(k_permutation, {}, {{i, {19}}}, {0, 1}, 2),
   };
@@ -185,10 +171,10 @@ inline std::vector<Example> examples() {
   const int32_t product = builder.buffer(BufferKind::kArena, f, 12);
   const int32_t sums = builder.buffer(BufferKind::kArena, f, 4);
   builder.instruction(k_elementwise, {{x, {4, 3}, {}}, {w, {4, 3}, {1, 4}}}, {{product, {4, 3}, {}}},
-                      {0, 3, 1, op_mul, 0, 2, 0, 1, -1, 2});
+                      {1, 0, 3, 1, op_mul, 0, 2, 0, 1, -1, 2, 0});
   builder.instruction(k_sum, {{product, {4, 3}, {}}}, {{sums, {4}, {}}}, {1});
   builder.instruction(k_elementwise, {{sums, {4}, {}}, {total, {4}, {}}}, {{total, {4}, {}}},
-                      {0, 3, 1, op_add, 0, 2, 0, 1, -1, 2});
+                      {1, 0, 3, 1, op_add, 0, 2, 0, 1, -1, 2, 0});
   all.push_back({"several", builder.words()});
   return all;
 }

@@ -205,7 +205,7 @@ class Shapes {
   Example numbers() {
     switch (pick(0, 2)) {
       case 0:
-        return single(k_uniform, {}, {{floating(), shape(pick(0, 3))}}, {0, 1}, 2);
+        return single(k_elementwise, {}, {{kFloat32, shape(pick(0, 3))}}, uniformCode, 2);
       case 1:
         return single(k_normal, {}, {{floating(), shape(pick(0, 3))}}, {0, 1}, 2);
       default:

@@ -109,7 +109,7 @@ std::shared_ptr<Program> increment(int32_t length, int steps) {
   const int32_t x = builder.buffer(BufferKind::kInout, kFloat32, length);
   for (int i = 0; i < steps; i++)
     builder.instruction(k_elementwise, {{x, {length}, {}}}, {{x, {length}, {}}},
-                        {1, 3, 1, 0, kFloat32, op_add, kFloat32, 2, 0, 1, -1, 2});
+                        {1, 1, 3, 1, kFloat32, op_add, kFloat32, 2, 0, 1, -1, 2, 0, 0});
   return decoded(builder.words());
 }
 

@@ -1,10 +1,11 @@
 import type { Opcode } from '../../graph/program/elementwise';
 import type { DType } from '../../tensor/dtype';
+import { philox, unit53 } from '../../tensor/philox';
 import { erf } from './erf';
 import type { FloatArray, NumberArray } from './kernel';
 
 /**
- * One step over n elements: out[o + e] = f(a[i + e], b[j + e], c[k + e]). Every loop stands by itself so that V8 sees
+ * One step over n elements, from number `first` of the segment on: out[o + e] = f(a[i + e], b[j + e], c[k + e]). Every loop stands by itself so that V8 sees
  * few kinds of arrays in each: floats share loops (storing into a Float32Array rounds), other dtypes have their own.
  */
 export type Step = (
@@ -17,6 +18,7 @@ export type Step = (
   j: number,
   c: NumberArray,
   k: number,
+  first: number,
 ) => void;
 
 type FloatStep = (n: number, out: FloatArray, o: number, a: FloatArray, i: number, b: FloatArray, j: number) => void;
@@ -230,6 +232,19 @@ const numberSteps: { readonly [O in Opcode]?: Step } = {
   },
 };
 
+const words = new Uint32Array(4);
+
+/** Random numbers of the stream that a seed and an offset name. */
+const uniform: Step = (n, out, o, a, i, b, j, _c, _k, first) => {
+  const [seed, offset] = [a[i]!, b[j]!];
+  const perBlock = out instanceof Float64Array ? 2 : 4;
+  for (let e = 0; e < n; e++) {
+    const at = (first + e) % perBlock;
+    if (e === 0 || at === 0) philox(seed, offset, Math.floor((first + e) / perBlock), words);
+    out[o + e] = perBlock === 4 ? (words[at]! >>> 8) / 16777216 : unit53(words[2 * at]!, words[2 * at + 1]!);
+  }
+};
+
 function move(n: number, out: NumberArray, o: number, a: NumberArray, i: number): void {
   for (let e = 0; e < n; e++) out[o + e] = a[i + e]!;
 }
@@ -268,6 +283,7 @@ export function stepFor(opcode: Opcode, dtype: DType): Step | undefined {
   const general = numberSteps[opcode] ?? (comparisons[opcode] as Step | undefined);
   if (general !== undefined) return general;
   if (dtype === 'bool') return logicSteps[opcode] as Step | undefined;
+  if (opcode === 'uniform') return dtype === 'int32' ? undefined : uniform;
   return (dtype === 'int32' ? int32Steps[opcode] : floatSteps[opcode]) as Step | undefined;
 }
 

@@ -22,25 +22,6 @@ class Words {
   }
 }
 
-export const uniform: Kernel = (call: Call, scalars: number) => {
-  const words = new Words(call, scalars);
-  const out = call.outputs[0]!;
-  call.checkDType(out, floatTypes, 'the output');
-  const { values } = words;
-  const perBlock = out.dtype === 'float32' ? 4 : 2;
-  return taskOver(Math.ceil(out.size / perBlock), 60, (from, to) => {
-    const data = out.floats;
-    for (let block = from; block < to; block++) {
-      words.fill(block);
-      const first = block * perBlock;
-      const n = Math.min(perBlock, out.size - first);
-      for (let i = 0; i < n; i++)
-        data[out.offset + first + i] =
-          perBlock === 4 ? (values[i]! >>> 8) / 16777216 : unit53(values[2 * i]!, values[2 * i + 1]!);
-    }
-  });
-};
-
 export const normal: Kernel = (call: Call, scalars: number) => {
   const words = new Words(call, scalars);
   const out = call.outputs[0]!;

@@ -4,7 +4,7 @@ import { type Call, type Kernel, type NumberArray, type Task, arithmeticTypes, f
 import { coalesce, Cursor } from './strided';
 
 /** Elements of a row that are reduced before they join the rest of it: fixed, so that the bits never depend on strides. */
-const CHUNK = 256;
+export const CHUNK = 256;
 /** Rows that are gathered together where the reduced elements are not neighbours. */
 const ROWS = 16;
 /** Elements of each of those rows that one part of the task takes: a multiple of CHUNK. */
@@ -18,7 +18,7 @@ export class State {
 }
 
 /** Reduces rows that come in chunks; in double, except that int32 sums wrap. */
-interface Reduction {
+export interface Reduction {
   readonly types: readonly DType[];
   readonly outputType?: DType;
   readonly allowsEmpty: boolean;
@@ -197,6 +197,12 @@ function maximumOf(data: NumberArray, from: number, n: number): number {
   let most = -Infinity;
   for (let i = from; i < from + n; i++) most = Math.max(most, data[i]!);
   return most;
+}
+
+/** The reductions that may end a region (elementwise.ts of the passes), by their number. */
+export function foldReduction(fold: number, dtype: DType): Reduction {
+  if (fold === 1) return dtype === 'int32' ? integerSum : floatSum;
+  return fold === 2 ? maximum : minimum;
 }
 
 export const sum: Kernel = (call: Call) => reduce(call, 1, call.inputs[0]?.dtype === 'int32' ? integerSum : floatSum);

@@ -7,7 +7,7 @@ import { concat, embedding, embeddingGrad, gather, pad, scatterAdd } from './ind
 import type { Kernel } from './kernel';
 import { matmul } from './matmul';
 import { avgPool2d, avgPool2dInputGrad, maxPool2d, maxPool2dIndices } from './pool';
-import { normal, permutation, uniform } from './random';
+import { normal, permutation } from './random';
 import { argmax, argmin, logSumExp, max, min, sum, variance } from './reduce';
 import { logSoftmax, softmax } from './softmax';
 
@@ -40,8 +40,11 @@ export const kernelTable: { readonly [K in KernelName]: Kernel } = {
   embeddingGrad,
   concat,
   pad,
+<<<<<<< HEAD
   checkRange,
   uniform,
+=======
+>>>>>>> regions
   normal,
   permutation,
 };

@@ -1,15 +1,21 @@
 /**
- * The byte code of the `elementwise` kernel. An instruction has I inputs, O outputs and these attributes:
+ * The byte code of the `elementwise` kernel. An instruction runs it over G segments, each of a shape of its own and each
+ * with I inputs and O outputs, which follow each other in the instruction's; all segments have the same dtypes. Its
+ * attributes:
  *
- *   [S, R, T, (slot, dtype) x S, (opcode, dtype, destination, a, b, c) x T, register x O]
+ *   [G, S, R, T, dtype x S, (opcode, dtype, destination, a, b, c) x T, register x O, fold x O, (slot x S) x G]
  *
- * Registers 0..I-1 hold the inputs, I..I+S-1 the scalars (slot in the program's scalars, converted to dtype), the rest
- * up to R are results. Each step reads registers a, b, c (-1: none) of its dtype and writes one; the result has the
- * same dtype, except that comparisons and logic give bool and casts give what their name says. `where` takes
- * a: bool, b and c of its dtype. A step's destination may be one of its operands. Every output register is
- * the destination of exactly one step, which is of the output's dtype, and of no other; input and scalar registers are
- * never written. A bool is one byte, 0 or 1. An inout buffer (input and output at the same index) is written by a step after
- * which no step reads that input.
+ * Registers 0..I-1 hold the inputs, I..I+S-1 the scalars (each segment's own slots of the program's scalars, converted to
+ * dtype), the rest up to R are results. Each step reads registers a, b, c (-1: none) of its dtype and writes one; the
+ * result has the same dtype, except that comparisons and logic give bool and casts give what their name says. `where`
+ * takes a: bool, b and c of its dtype; `uniform` takes a: seed, b: offset, two scalars of float64. A step's destination
+ * may be one of its operands. Every output register is the destination of exactly one step, which is of the output's
+ * dtype, and of no other; input and scalar registers are never written. A bool is one byte, 0 or 1. An inout buffer (input
+ * and output of the same segment) is written by a step after which no step reads that input; no other segment reads it.
+ *
+ * An output's fold is 0, or else its register is reduced over the segment's trailing dims, which the output lacks: 1 sum, 2
+ * max, 3 min; as the kernels of these names do, of float32, float64 and int32. Its register may be another output's too, and
+ * holds the value behind the last step. Folded outputs have one rank, are in no input's place, and G is 1.
  *
  * The opcodes are numbered by their order here; native/kernels/kernel.h has the same list.
  */
@@ -62,6 +68,7 @@ const opcodeTable = {
   round: { operands: 1 }, // half to even
   trunc: { operands: 1 },
   relu: { operands: 1 }, // max(x, 0); NaN stays
+  uniform: { operands: 2 }, // element i of the segment in [0, 1), as lib/tensor/philox.ts states
 } as const;
 
 export type Opcode = keyof typeof opcodeTable;
@@ -70,3 +77,65 @@ export const opcodeNames = Object.keys(opcodes) as Opcode[];
 export const opcodeIds = Object.fromEntries(opcodeNames.map((name, id) => [name, id])) as {
   readonly [O in Opcode]: number;
 };
+
+/** How an output is made of its register, by number. */
+export const foldNames = ['whole', 'sum', 'max', 'min'] as const;
+export type Fold = (typeof foldNames)[number];
+
+export interface ByteCodeStep {
+  readonly opcode: Opcode;
+  /** The dtype's id. */
+  readonly dtype: number;
+  readonly destination: number;
+  /** Registers. */
+  readonly operands: readonly number[];
+}
+
+/** Byte code as the passes read it; backends decode, and check, for themselves. */
+export interface ByteCode {
+  readonly segments: number;
+  /** Of one segment. */
+  readonly inputs: number;
+  readonly outputs: number;
+  /** For each scalar its dtype's id. */
+  readonly scalars: readonly number[];
+  readonly registers: number;
+  readonly steps: readonly ByteCodeStep[];
+  readonly outputRegisters: readonly number[];
+  readonly folds: readonly number[];
+  /** For each segment the slots of its scalars. */
+  readonly scalarSlots: readonly (readonly number[])[];
+}
+
+interface Shaped {
+  readonly inputs: readonly unknown[];
+  readonly outputs: readonly unknown[];
+  readonly attributes: readonly number[];
+}
+
+/** Reads the attributes of an elementwise instruction. */
+export function readByteCode(instruction: Shaped): ByteCode {
+  const { attributes } = instruction;
+  const [segments, scalarCount, registers, stepCount] = attributes as [number, number, number, number];
+  const outputs = instruction.outputs.length / segments;
+  const firstStep = 4 + scalarCount;
+  const firstOutput = firstStep + 6 * stepCount;
+  const steps: ByteCodeStep[] = [];
+  for (let at = firstStep; at < firstOutput; at += 6) {
+    const opcode = opcodeNames[attributes[at]!]!;
+    const operands = attributes.slice(at + 3, at + 3 + opcodes[opcode].operands);
+    steps.push({ opcode, dtype: attributes[at + 1]!, destination: attributes[at + 2]!, operands });
+  }
+  const slots = attributes.slice(firstOutput + 2 * outputs);
+  return {
+    segments,
+    inputs: instruction.inputs.length / segments,
+    outputs,
+    scalars: attributes.slice(4, firstStep),
+    registers,
+    steps,
+    outputRegisters: attributes.slice(firstOutput, firstOutput + outputs),
+    folds: attributes.slice(firstOutput + outputs, firstOutput + 2 * outputs),
+    scalarSlots: Array.from({ length: segments }, (_, s) => slots.slice(s * scalarCount, (s + 1) * scalarCount)),
+  };
+}

@@ -1,6 +1,10 @@
 import type { DType } from '../../tensor/dtype';
+<<<<<<< HEAD
 import type { Tensor } from '../../tensor/tensor';
 import type { Shape } from '../../tensor/shape';
+=======
+import { shapesEqual, type Shape } from '../../tensor/shape';
+>>>>>>> regions
 import type { Op } from '../op';
 import { applicationOf, resultIndex, type Formula } from '../formula';
 import { opOf } from '../op';
@@ -126,4 +130,28 @@ export function isElementwise(value: Value): boolean {
 
 export function isView(value: Value): boolean {
   return value.op !== null && 'view' in value.op.lower;
+}
+
+/** The number that fills a value: a scalar of the program, or views of one; null for all else. */
+export function numberOf(value: Value): Value | null {
+  let source = value;
+  while (isView(source)) source = source.inputs[0]!;
+  return source.kind === 'scalar' ? source : null;
+}
+
+/** Whether a step can read the other's result while it is in a register. */
+export function sharesRegion(input: Value, value: Value): boolean {
+  return isElementwise(input) && isElementwise(value) && shapesEqual(input.shape, value.shape);
+}
+
+/** For each value those that read it, each once. */
+export function usersOf(graph: Graph): Map<Value, Value[]> {
+  const users = new Map<Value, Value[]>();
+  for (const value of graph.values)
+    for (const input of new Set(value.inputs)) {
+      const list = users.get(input);
+      if (list === undefined) users.set(input, [value]);
+      else list.push(value);
+    }
+  return users;
 }

@@ -10,8 +10,8 @@ interface KernelInfo {
 }
 
 export const kernels = {
-  // A chain of steps over one iteration space; see elementwise.ts for its attributes. Inputs are views over the
-  // iteration space (stride 0 where broadcast); every output has exactly its shape.
+  // A chain of steps over one iteration space, or over several, its segments; see elementwise.ts for its attributes. Inputs
+  // are views over the segment's iteration space (stride 0 where broadcast); every output has exactly its shape.
   elementwise: { strided: 'all' },
 
   // Reductions. Input [kept..., reduced...]; attributes [number of kept dims]; output shape = kept dims.
@@ -60,7 +60,7 @@ export const kernels = {
   checkRange: { strided: 'none' },
 
   // Random numbers: attributes [slot of the seed, slot of the offset] among the program's scalars; see lib/tensor/philox.ts.
-  uniform: { strided: 'none' }, // F in [0, 1)
+  // Uniform ones are a step of `elementwise`.
   normal: { strided: 'none' }, // F
   permutation: { strided: 'none' }, // int32 [n]
 } as const satisfies Record<string, KernelInfo>;

@@ -1,8 +1,9 @@
 import { contiguousStrides, shapesEqual, sizeOf, type Shape } from '../../tensor/shape';
 import type { DType } from '../../tensor/dtype';
 import type { Layout } from '../op';
+import type { Fold } from './elementwise';
 import type { Group } from './fuse';
-import { isElementwise, isView, type Graph, type Value } from './ir';
+import { numberOf, type Graph, type Value } from './ir';
 import { kernels } from './kernels';
 import { copyAttributes, regionAttributes, type ScalarSource } from './region';
 import type { Instruction, View } from './program';
@@ -37,7 +38,6 @@ export function lower(graph: Graph, groups: readonly Group[]): Lowered {
   const slots: Slot[] = [];
   const instructions: LoweredInstruction[] = [];
   const places = new Map<Value, Place>();
-  const escaping = escapingValues(graph, groups);
 
   const newPlace = (shape: Shape, dtype: DType, leaf = -1): Place => {
     slots.push({ dtype, length: sizeOf(shape), leaf });
@@ -78,6 +78,7 @@ export function lower(graph: Graph, groups: readonly Group[]): Lowered {
     isDense(place.layout) ? place : copy(place, place.layout.shape, dtype);
 
   const emitRegion = (group: Group): void => {
+    const { outputs, folds } = group;
     const { shape } = group.values[0]!;
     const members = new Set(group.values);
     const inputs: Value[] = [];
@@ -91,14 +92,25 @@ export function lower(graph: Graph, groups: readonly Group[]): Lowered {
         else external.set(input, { scalar: scalars.push(scalar) - 1 });
       }
     const inputViews = inputs.map((input) => viewOf(broadcast(placeOf(input), shape)));
-    const outputs = group.values.filter((value) => escaping.has(value));
     for (const output of outputs) places.set(output, newPlace(shape, output.dtype));
+    for (const fold of folds) places.set(fold, newPlace(fold.shape, fold.dtype));
+    const foldedView = (fold: Value): View => ({
+      buffer: places.get(fold)!.slot,
+      ...dense(shape.slice(0, shape.length + 1 - fold.attributes.length)),
+    });
     instructions.push({
       kernel: 'elementwise',
       inputs: inputViews,
-      outputs: outputs.map((output) => viewOf(places.get(output)!)),
-      attributes: regionAttributes(group.values, external, inputs.length, scalars, outputs),
-      label: outputs.length > 0 ? outputs[outputs.length - 1]!.label : group.values[0]!.label,
+      outputs: [...outputs.map((output) => viewOf(places.get(output)!)), ...folds.map(foldedView)],
+      attributes: regionAttributes(
+        group.values,
+        external,
+        inputs.length,
+        scalars,
+        outputs,
+        folds.map((fold) => ({ of: fold.inputs[0]!, fold: fold.op!.name as Fold })),
+      ),
+      label: [...outputs, ...folds].at(-1)!.label,
       site: -1,
     });
   };
@@ -150,22 +162,10 @@ export function lower(graph: Graph, groups: readonly Group[]): Lowered {
   return { slots, instructions, rootSlots };
 }
 
-/** Elementwise values that somebody outside of their region reads. */
-function escapingValues(graph: Graph, groups: readonly Group[]): Set<Value> {
-  const escaping = new Set<Value>(graph.roots.filter(isElementwise));
-  const groupOf = new Map<Value, Group>();
-  for (const group of groups) for (const value of group.values) groupOf.set(value, group);
-  for (const value of graph.values)
-    for (const input of value.inputs)
-      if (isElementwise(input) && (isView(value) || groupOf.get(input) !== groupOf.get(value))) escaping.add(input);
-  return escaping;
-}
-
 /** The program scalar whose number fills the value: itself, or views of it. */
 function scalarOf(value: Value): ScalarSource | null {
-  let source = value;
-  while (isView(source)) source = source.inputs[0]!;
-  return source.kind === 'scalar' ? { scalarSlot: source.slot, dtype: value.dtype } : null;
+  const number = numberOf(value);
+  return number === null ? null : { scalarSlot: number.slot, dtype: value.dtype };
 }
 
 function applyView(value: Value, layout: Layout): Layout | null {

@@ -1,7 +1,9 @@
 import { dtypes } from '../../tensor/dtype';
+import { readByteCode } from './elementwise';
 import { estimateNanoseconds } from './estimate';
 import type { Lowered, LoweredInstruction, Slot } from './lower';
 import type { BufferSpec, Program, View } from './program';
+import { joinSegments } from './segments';
 
 /** A program and how its bound buffers relate to the trace it was made from. */
 export interface Plan {
@@ -28,7 +30,7 @@ export function plan(lowered: Lowered, donors: readonly number[], scalars: numbe
   rootSlots.forEach((slot, root) => {
     if (donors[root]! >= 0) donorOfSlot.set(slot, donors[root]!);
   });
-  const instructions = writersLast(lowered.instructions, donorOfSlot);
+  const instructions = writersLast(lowered.instructions, slots, donorOfSlot);
   for (const slot of [...donorOfSlot.keys()])
     if (!isOverwriteSafe(instructions, slots, slot, donorOfSlot.get(slot)!)) donorOfSlot.delete(slot);
 
@@ -87,9 +89,10 @@ export function plan(lowered: Lowered, donors: readonly number[], scalars: numbe
   };
 }
 
-/** Moves what overwrites state, and what depends on it, behind everything else. */
+/** Moves what overwrites state, and what depends on it, behind everything else; equal regions of it become one. */
 function writersLast(
   instructions: readonly LoweredInstruction[],
+  slots: readonly Slot[],
   donorOfSlot: ReadonlyMap<number, number>,
 ): LoweredInstruction[] {
   if (donorOfSlot.size === 0) return [...instructions];
@@ -101,7 +104,7 @@ function writersLast(
     if (waits) instruction.outputs.forEach((view) => late.add(view.buffer));
     (waits ? last : first).push(instruction);
   }
-  return [...first, ...last];
+  return [...first, ...joinSegments(last, slots, donorOfSlot)];
 }
 
 /**
@@ -119,32 +122,33 @@ function isOverwriteSafe(
   const writer = instructions.findIndex((instruction) => instruction.outputs.some((view) => view.buffer === slot));
   if (writer < 0) return false;
   const instruction = instructions[writer]!;
-  const output = instruction.outputs.find((view) => view.buffer === slot)!;
+  const output = instruction.outputs.findIndex((view) => view.buffer === slot);
   const after = instructions.slice(writer + 1);
-  const sameIndex = (view: View): boolean =>
-    view.offset === output.offset && view.shape.every((size, i) => size === 1 || view.strides[i] === output.strides[i]);
   return (
     instructions.slice(writer).every(({ kernel }) => kernel === 'elementwise') &&
-    instruction.inputs.every((view) => !isDonor(view) || sameIndex(view)) &&
     readsBeforeWrite(instruction, output, isDonor) &&
     !after.some(({ inputs }) => inputs.some(isDonor))
   );
 }
 
-/** In the byte code of `instruction`, no step behind the one that writes `output` reads an input that is the donor. */
-function readsBeforeWrite(instruction: LoweredInstruction, output: View, isDonor: (view: View) => boolean): boolean {
-  const { attributes, inputs, outputs } = instruction;
-  const [scalars, , steps] = attributes as [number, number, number];
-  const firstStep = 3 + 2 * scalars;
-  const register = attributes[firstStep + 6 * steps + outputs.indexOf(output)]!;
-  let written = false;
-  for (let step = 0; step < steps; step++) {
-    const [, , destination, a, b, c] = attributes.slice(firstStep + 6 * step, firstStep + 6 * step + 6);
-    if (written && [a!, b!, c!].some((operand) => operand >= 0 && operand < inputs.length && isDonor(inputs[operand]!)))
-      return false;
-    written ||= destination === register;
+/**
+ * Only the segment that makes `output` reads the donor, each element where it is overwritten, and no step behind the one
+ * that writes it.
+ */
+function readsBeforeWrite(instruction: LoweredInstruction, output: number, isDonor: (view: View) => boolean): boolean {
+  const { inputs, outputs, steps, outputRegisters, folds } = readByteCode(instruction);
+  const { shape, offset, strides } = instruction.outputs[output]!;
+  const segment = Math.floor(output / outputs);
+  const donors = new Set<number>();
+  for (const [index, view] of instruction.inputs.entries()) {
+    if (!isDonor(view)) continue;
+    const isSameIndex = shape.every((size, dim) => size === 1 || view.strides[dim] === strides[dim]);
+    if (Math.floor(index / inputs) !== segment || view.offset !== offset || !isSameIndex) return false;
+    donors.add(index % inputs);
   }
-  return true;
+  if (folds[output % outputs] !== 0) return donors.size === 0;
+  const written = steps.findIndex(({ destination }) => destination === outputRegisters[output % outputs]);
+  return !steps.slice(written + 1).some(({ operands }) => operands.some((register) => donors.has(register)));
 }
 
 /** Offsets of all slots that are not bound: first fit, the largest first, among those alive at the same time. */

@@ -1,5 +1,5 @@
 import { dtypes } from '../../tensor/dtype';
-import { opcodeNames, opcodes } from './elementwise';
+import { foldNames, readByteCode } from './elementwise';
 import type { Instruction, Program, View } from './program';
 
 /** The program as text: one line a buffer and an instruction, and the byte code of fused regions below theirs. */
@@ -28,19 +28,22 @@ function printView({ buffer, offset, shape, strides }: View): string {
   return `%${buffer}${start}[${shape.join('x')}]/${strides.join(',')}`;
 }
 
-function printRegion({ attributes, inputs }: Instruction): string[] {
-  const [scalars, , steps] = attributes as [number, number, number];
+function printRegion(instruction: Instruction): string[] {
+  const { segments, inputs, scalars, steps, outputRegisters, folds, scalarSlots } = readByteCode(instruction);
   const dtypeNames = Object.keys(dtypes);
   const name = (register: number): string => {
-    if (register < inputs.length) return `in${register}`;
-    if (register < inputs.length + scalars) return `scalar${attributes[3 + 2 * (register - inputs.length)]}`;
-    return `r${register}`;
+    if (register < inputs) return `in${register}`;
+    if (register < inputs + scalars.length)
+      return `scalar${scalarSlots.map((slots) => slots[register - inputs]).join('/')}`;
+    const output = outputRegisters.findIndex((other, i) => other === register && folds[i] === 0);
+    return output < 0 ? `r${register}` : `out${output}`;
   };
-  return Array.from({ length: steps }, (_, step) => {
-    const at = 3 + 2 * scalars + 6 * step;
-    const [opcode, dtype, destination, ...operands] = attributes.slice(at, at + 6);
-    const count = opcodes[opcodeNames[opcode!]!].operands;
-    const list = operands.slice(0, count).map(name).join(', ');
-    return `      ${name(destination!)} = ${opcodeNames[opcode!]}.${dtypeNames[dtype!]}(${list})`;
+  const lines = steps.map(
+    ({ opcode, dtype, destination, operands }) =>
+      `      ${name(destination)} = ${opcode}.${dtypeNames[dtype]}(${operands.map(name).join(', ')})`,
+  );
+  outputRegisters.forEach((register, i) => {
+    if (folds[i]! > 0) lines.push(`      out${i} = ${foldNames[folds[i]!]} of ${name(register)}`);
   });
+  return segments === 1 ? lines : [`      for each of ${segments} segments:`, ...lines];
 }

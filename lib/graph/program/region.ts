@@ -1,5 +1,5 @@
 import { dtypes, type DType } from '../../tensor/dtype';
-import { opcodeIds, type Opcode } from './elementwise';
+import { foldNames, opcodeIds, type Fold, type Opcode } from './elementwise';
 import type { Value } from './ir';
 
 /** A number of the program, converted to a dtype. */
@@ -11,8 +11,8 @@ export interface ScalarSource {
 /** The byte code that copies one input, or one number, to the output. */
 export function copyAttributes(dtype: DType, scalar: ScalarSource | null): number[] {
   const id = dtypes[dtype].id;
-  const scalars = scalar === null ? [] : [scalar.scalarSlot, id];
-  return [scalars.length / 2, 2, 1, ...scalars, opcodeIds.copy, id, 1, 0, -1, -1, 1];
+  const step = [opcodeIds.copy, id, 1, 0, -1, -1, 1, 0];
+  return scalar === null ? [1, 0, 2, 1, ...step] : [1, 1, 2, 1, id, ...step, scalar.scalarSlot];
 }
 
 /** The byte code of a region (elementwise.ts has the format). Registers of dead intermediates are used again. */
@@ -22,13 +22,14 @@ export function regionAttributes(
   inputCount: number,
   scalars: readonly ScalarSource[],
   outputs: readonly Value[],
+  folds: readonly { readonly of: Value; readonly fold: Fold }[],
 ): number[] {
   const registers = new Map<Value, number>();
   for (const [value, place] of external)
     registers.set(value, 'input' in place ? place.input : inputCount + place.scalar);
   const lastUse = new Map<Value, number>();
   values.forEach((value, step) => value.inputs.forEach((input) => lastUse.set(input, step)));
-  const isOutput = new Set(outputs);
+  const isOutput = new Set([...outputs, ...folds.map(({ of }) => of)]);
   const free: number[] = [];
   let count = inputCount + scalars.length;
 
@@ -45,12 +46,17 @@ export function regionAttributes(
     if (!lastUse.has(value) && !isOutput.has(value)) free.push(destination);
   });
   return [
+    1,
     scalars.length,
     count,
     values.length,
-    ...scalars.flatMap((scalar) => [scalar.scalarSlot, dtypes[scalar.dtype].id]),
+    ...scalars.map((scalar) => dtypes[scalar.dtype].id),
     ...steps,
     ...outputs.map((output) => registers.get(output)!),
+    ...folds.map(({ of }) => registers.get(of)!),
+    ...outputs.map(() => 0),
+    ...folds.map(({ fold }) => foldNames.indexOf(fold)),
+    ...scalars.map((scalar) => scalar.scalarSlot),
   ];
 }
 
@@ -60,7 +66,7 @@ function opcodeOf(value: Value): Opcode {
   return lowering.elementwise;
 }
 
-/** The dtype that a step computes in: its operands'; for `where` that of the choices. */
+/** The dtype that a step computes in: its operands'; for `where` that of the choices, for `uniform` the result's. */
 function stepDType(value: Value): DType {
-  return opcodeOf(value) === 'where' ? value.dtype : value.inputs[0]!.dtype;
+  return ['where', 'uniform'].includes(opcodeOf(value)) ? value.dtype : value.inputs[0]!.dtype;
 }

@@ -1,5 +1,5 @@
 import type { Backend, Run, RunFailure } from '../../../lib/graph/backend';
-import { opcodeIds, opcodes, type Opcode } from '../../../lib/graph/program/elementwise';
+import { foldNames, opcodeIds, opcodes, type Fold, type Opcode } from '../../../lib/graph/program/elementwise';
 import type { KernelName } from '../../../lib/graph/program/kernels';
 import type { BufferSpec, Program, View } from '../../../lib/graph/program/program';
 import { dtypes, type DType } from '../../../lib/tensor/dtype';
@@ -159,20 +159,37 @@ export interface Chain {
   readonly registers: number;
   readonly steps: readonly ChainStep[];
   readonly results: readonly (readonly [register: number, dtype: DType])[];
+  /** Reductions of registers over the dims from `kept` on. */
+  readonly folds?: readonly (readonly [fold: Fold, register: number, dtype: DType])[];
+  readonly kept?: number;
   readonly shape: readonly number[];
   readonly values?: readonly number[];
 }
 
-export function chainCall({ inputs, scalars = [], registers, steps, results, shape, values = [] }: Chain): KernelCall {
+export function chainCall(chain: Chain): KernelCall {
+  return segmentsCall([chain]);
+}
+
+/** Chains of the same steps as segments of one instruction; the numbers are the first's. */
+export function segmentsCall(chains: readonly Chain[]): KernelCall {
+  const { scalars = [], registers, steps, results, folds = [], kept = 0, values = [] } = chains[0]!;
   const attributes = [
-    ...[scalars.length, registers, steps.length],
-    ...scalars.flatMap(([slot, dtype]) => [slot, dtypes[dtype].id]),
+    ...[chains.length, scalars.length, registers, steps.length],
+    ...scalars.map(([, dtype]) => dtypes[dtype].id),
     ...steps.flatMap(([opcode, dtype, destination, ...operands]) => [
       ...[opcodeIds[opcode], dtypes[dtype].id, destination],
       ...Array.from({ length: 3 }, (_, i) => (i < opcodes[opcode].operands ? operands[i]! : -1)),
     ]),
     ...results.map(([register]) => register),
+    ...folds.map(([, register]) => register),
+    ...results.map(() => 0),
+    ...folds.map(([fold]) => foldNames.indexOf(fold)),
+    ...chains.flatMap((chain) => (chain.scalars ?? []).map(([slot]) => slot)),
   ];
-  const outputs = results.map(([, dtype]) => ({ dtype, shape }));
+  const inputs = chains.flatMap((chain) => chain.inputs);
+  const outputs = chains.flatMap(({ shape }) => [
+    ...results.map(([, dtype]) => ({ dtype, shape })),
+    ...folds.map(([, , dtype]) => ({ dtype, shape: shape.slice(0, kept) })),
+  ]);
   return { kernel: 'elementwise', inputs, outputs, attributes, scalars: values };
 }

@@ -2,11 +2,11 @@ import type { Opcode } from '../../../lib/graph/program/elementwise';
 import { dtypes, type DType } from '../../../lib/tensor/dtype';
 import { backends } from './backends';
 import {
+  type Operand,
   broadcast,
   chainCall,
   dense,
   elements,
-  type Operand,
   permuted,
   runKernel,
   runStorages,

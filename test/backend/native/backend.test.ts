@@ -74,7 +74,7 @@ const { addon } = loadAddon();
       const output = new Storage('float32', 1);
       const buffers = [...storages.map(() => bound('input', 'float32', 1)), bound('output', 'float32', 1)];
       const inputs = [dense(899, [1]), dense(7, [1])];
-      const attributes = [1, 5, 2, 1200, 0, add, 0, 3, 0, 1, -1, mul, 0, 4, 3, 2, -1, 4];
+      const attributes = [1, 1, 5, 2, 0, add, 0, 3, 0, 1, -1, mul, 0, 4, 3, 2, -1, 4, 0, 1200];
       const program = programOf(buffers, [{ kernel: 'elementwise', inputs, outputs: [dense(900, [1])], attributes }], 1201);
       const scalars = Array.from({ length: 1201 }, (_, i) => i);
       expect(runNow(backend, program, [...storages, output], scalars)).toBeNull();
@@ -150,7 +150,7 @@ const { addon } = loadAddon();
       const double = backend.load(
         programOf(
           [bound('inout', 'float32', 1)],
-          [{ kernel: 'elementwise', inputs: [dense(0, [1])], outputs: [dense(0, [1])], attributes: [0, 2, 1, add, 0, 1, 0, 0, -1, 1] }],
+          [{ kernel: 'elementwise', inputs: [dense(0, [1])], outputs: [dense(0, [1])], attributes: [1, 0, 2, 1, add, 0, 1, 0, 0, -1, 1, 0] }],
         ),
       );
       const ids: number[] = [];

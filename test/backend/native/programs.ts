@@ -41,7 +41,7 @@ export function multiply(length: number): Program {
         kernel: 'elementwise',
         inputs: [dense(0, [length]), dense(1, [length])],
         outputs: [dense(2, [length])],
-        attributes: [0, 3, 1, opcodeIds.mul, dtypes.float32.id, 2, 0, 1, -1, 2],
+        attributes: [1, 0, 3, 1, opcodeIds.mul, dtypes.float32.id, 2, 0, 1, -1, 2, 0],
       },
     ],
   );
@@ -53,7 +53,7 @@ export function increment(length: number, steps: number): Program {
     kernel: 'elementwise' as const,
     inputs: [dense(0, [length])],
     outputs: [dense(0, [length])],
-    attributes: [1, 3, 1, 0, dtypes.float32.id, opcodeIds.add, dtypes.float32.id, 2, 0, 1, -1, 2],
+    attributes: [1, 1, 3, 1, dtypes.float32.id, opcodeIds.add, dtypes.float32.id, 2, 0, 1, -1, 2, 0, 0],
   };
   return programOf([bound('inout', 'float32', length)], new Array<typeof instruction>(steps).fill(instruction), 1);
 }
@@ -90,7 +90,7 @@ export function rowSumsOfProduct(rows: number, columns: number): Program {
         kernel: 'elementwise',
         inputs: [dense(0, shape), { buffer: 1, offset: 0, shape, strides: [1, rows] }],
         outputs: [dense(3, shape)],
-        attributes: [0, 3, 1, opcodeIds.mul, float32, 2, 0, 1, -1, 2],
+        attributes: [1, 0, 3, 1, opcodeIds.mul, float32, 2, 0, 1, -1, 2, 0],
       },
       { kernel: 'sum', inputs: [dense(3, shape)], outputs: [dense(2, [rows])], attributes: [1] },
     ],

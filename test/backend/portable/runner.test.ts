@@ -139,7 +139,7 @@ describe('the portable runner', () => {
   it('reports an arena for which there is no memory', () => {
     const backend = new PortableBackend();
     const program = {
-      ...programOf({ kernel: 'uniform', outputs: [], scalars: [] }),
+      ...programOf({ kernel: 'normal', outputs: [], scalars: [] }),
       instructions: [],
       arenaBytes: 2 ** 52,
     };
@@ -176,7 +176,7 @@ describe('programs of several instructions', () => {
     kernel: 'elementwise',
     inputs: [view(input)],
     outputs: [view(output)],
-    attributes: [0, 2, 1, opcode, 0, 1, 0, -1, -1, 1],
+    attributes: [1, 0, 2, 1, opcode, 0, 1, 0, -1, -1, 1, 0],
     label: 'test',
   });
   const spec = (kind: BufferSpec['kind'], offset = 0): BufferSpec => ({ kind, dtype: 'float32', length: n, offset });
@@ -237,10 +237,13 @@ describe('programs of several instructions', () => {
     ['an opcode of another dtype', program(io, [chain(0, 1, 21)])],
     ['too few attributes', program(io, [{ ...good, attributes: good.attributes.slice(1) }])],
     ['no attributes', program(io, [{ ...good, attributes: [] }])],
-    ['a register that holds nothing', program(io, [{ ...good, attributes: [0, 3, 1, 10, 0, 1, 2, -1, -1, 1] }])],
-    ['a written input register', program(io, [{ ...good, attributes: [0, 2, 1, 10, 0, 0, 0, -1, -1, 1] }])],
-    ['an output that no step writes', program(io, [{ ...good, attributes: [0, 3, 1, 10, 0, 2, 0, -1, -1, 1] }])],
-    ['a scalar that is not there', program(io, [{ ...good, attributes: [1, 3, 1, 0, 0, 10, 0, 2, 0, -1, -1, 2] }])],
+    ['a register that holds nothing', program(io, [{ ...good, attributes: [1, 0, 3, 1, 10, 0, 1, 2, -1, -1, 1, 0] }])],
+    ['a written input register', program(io, [{ ...good, attributes: [1, 0, 2, 1, 10, 0, 0, 0, -1, -1, 1, 0] }])],
+    ['an output that no step writes', program(io, [{ ...good, attributes: [1, 0, 3, 1, 10, 0, 2, 0, -1, -1, 1, 0] }])],
+    [
+      'a scalar that is not there',
+      program(io, [{ ...good, attributes: [1, 1, 3, 1, 0, 10, 0, 2, 0, -1, -1, 2, 0, 0] }]),
+    ],
     [
       'outputs that are not contiguous',
       program(

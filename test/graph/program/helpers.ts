@@ -1,4 +1,5 @@
 import { compileTrace } from '../../../lib/graph/programs';
+import { readByteCode } from '../../../lib/graph/program/elementwise';
 import type { Plan } from '../../../lib/graph/program/plan';
 import { trace } from '../../../lib/graph/program/trace';
 import type { Tensor } from '../../../lib/tensor/tensor';
@@ -17,5 +18,5 @@ export function kernelsOf(plan: Plan): string[] {
 export function stepsOf(plan: Plan): number[] {
   return plan.program.instructions
     .filter(({ kernel }) => kernel === 'elementwise')
-    .map(({ attributes }) => attributes[2]!);
+    .map((instruction) => readByteCode(instruction).steps.length);
 }

@@ -1,5 +1,7 @@
+import { gradients } from '../../../lib/autodiff';
 import '../../../lib/backend';
 import { encode, PROGRAM_MAGIC, PROGRAM_VERSION } from '../../../lib/graph/program/encode';
+import { readByteCode } from '../../../lib/graph/program/elementwise';
 import { printProgram } from '../../../lib/graph/program/print';
 import { isDense } from '../../../lib/graph/program/lower';
 import { trace } from '../../../lib/graph/program/trace';
@@ -7,7 +9,8 @@ import { tensor, zeros } from '../../../lib/ops/create';
 import { add, div, exp, gt, mul, sqrt, sub, where } from '../../../lib/ops/elementwise';
 import { detach } from '../../../lib/ops/identity';
 import { matmul } from '../../../lib/ops/matmul';
-import { sum } from '../../../lib/ops/reduce';
+import { dropout, rand } from '../../../lib/ops/random';
+import { max, sum } from '../../../lib/ops/reduce';
 import { expand, reshape, slice, transpose } from '../../../lib/ops/shape';
 import { Variable, withoutCapturing, type Tensor } from '../../../lib/tensor/tensor';
 import { kernelsOf, planOf, stepsOf } from './helpers';
@@ -61,10 +64,50 @@ describe('fuse', () => {
     expect(kernelsOf(planOf(add(mul(m, 0.9), mul(matmul(a, b), 0.1))))).toEqual(['matmul', 'elementwise']);
   });
 
-  test('other shapes are other regions, reductions stand between', () => {
+  test('reductions over trailing dims end a region, others stand between; what reads them is another region', () => {
     const x = value(4, 8);
     const centred = sub(x, sum(mul(x, 0.125), { dim: 1, keepdim: true }));
-    expect(kernelsOf(planOf(exp(centred)))).toEqual(['elementwise', 'sum', 'elementwise']);
+    expect(kernelsOf(planOf(exp(centred)))).toEqual(['elementwise', 'elementwise']);
+    const rows = sub(x, sum(mul(x, 0.125), { dim: 0, keepdim: true }));
+    expect(kernelsOf(planOf(exp(rows)))).toEqual(['elementwise', 'sum', 'elementwise']);
+  });
+
+  test('a sum of squares keeps no squares; reductions over other dims than the first stay kernels', () => {
+    const x = value(4, 8, 2);
+    const plan = planOf(sum(mul(x, x)));
+    expect(kernelsOf(plan)).toEqual(['elementwise']);
+    expect([plan.program.arenaBytes, plan.program.instructions[0]!.outputs.length]).toEqual([0, 1]);
+    expect(printProgram(plan.program)).toMatch(/out0 = sum of r\d/);
+    const squares = mul(x, x);
+    const both = planOf(squares, sum(squares, { dim: [1, 2], keepdim: true }), max(squares, { dim: [1, 2] }));
+    expect(kernelsOf(both)).toEqual(['elementwise']);
+    expect(both.program.instructions[0]!.outputs.map(({ shape }) => shape)).toEqual([[4, 8, 2], [4], [4]]);
+    const mixed = planOf(sum(squares, { dim: 2 }), sum(squares));
+    expect(kernelsOf(mixed)).toEqual(['elementwise', 'sum']);
+    expect(kernelsOf(planOf(sum(add(rand([3, 4]), 1))))).toEqual(['elementwise', 'sum']);
+  });
+
+  test('dropout keeps no mask: forward and backward each make its random numbers', () => {
+    const [x, weight] = [tensor(new Float32Array(64), { shape: [8, 8], requiresGrad: true }), value(8, 8)];
+    const y = dropout(matmul(x, weight), 0.25);
+    const loss = sum(matmul(y, weight));
+    const plan = planOf(loss, ...(gradients([loss], [x]) as Tensor[]));
+    const regions = plan.program.instructions.filter(({ kernel }) => kernel === 'elementwise');
+    const draws = regions.filter((region) => readByteCode(region).steps.some(({ opcode }) => opcode === 'uniform'));
+    expect(draws.length).toBe(2);
+    expect(draws.map(({ outputs }) => outputs.length)).toEqual([1, 1]);
+    expect(plan.program.buffers.filter(({ dtype }) => dtype !== 'float32')).toEqual([]);
+    expect(printProgram(plan.program)).toMatch(/r\d+ = uniform.float32\(scalar\d+, scalar\d+\)/);
+  });
+
+  test('random numbers that memory must hold anyway are drawn once', () => {
+    const noise = rand([8, 8]);
+    const plan = planOf(noise, exp(noise), matmul(noise, add(noise, 1)));
+    const draws = plan.program.instructions.filter(
+      ({ kernel, ...rest }) =>
+        kernel === 'elementwise' && readByteCode(rest).steps.some(({ opcode }) => opcode === 'uniform'),
+    );
+    expect(draws.length).toBe(1);
   });
 
   test('a chain longer than a region may be is cut in order', () => {
@@ -137,6 +180,35 @@ describe('plan', () => {
     const { program } = planOf(state.current, other);
     expect(program.buffers.filter(({ kind }) => kind === 'inout').length).toBe(1);
     expect(program.instructions.at(-1)!.kernel).toBe('elementwise');
+  });
+
+  test('equal updates of many parameters become one instruction, in place', () => {
+    const shapes = [[4], [3, 5], [], [2, 7]];
+    const states = shapes.map((shape) => new Variable(value(...shape)));
+    const gradients = shapes.map((shape) => expand(reshape(matmul(value(1, 1), value(1, 1)), []), shape));
+    withoutCapturing(() =>
+      states.forEach((state, i) => {
+        state.current.captured = false;
+        state.replace(sub(state.current, mul(gradients[i]!, 0.1 * i)));
+      }),
+    );
+    const { program } = planOf(...states.map((state) => state.current));
+    const last = program.instructions.at(-1)!;
+    expect(readByteCode(last)).toMatchObject({ segments: 4, inputs: 2, outputs: 1 });
+    expect(last.outputs.map(({ shape }) => shape)).toEqual(shapes);
+    expect(new Set(readByteCode(last).scalarSlots.map(String)).size).toBe(4);
+    expect(program.buffers.filter(({ kind }) => kind === 'inout').length).toBe(4);
+    expect(printProgram(program)).toMatch(/for each of 4 segments/);
+  });
+
+  test('an update that reads what another one wrote stays behind it', () => {
+    const [a, b] = [new Variable(value(4)), new Variable(value(4))];
+    a.current.captured = b.current.captured = false;
+    withoutCapturing(() => {
+      b.replace(add(b.current, 1));
+      a.replace(add(mul(a.current, exp(reshape(matmul(reshape(b.current, [1, 4]), value(4, 4)), [4]))), 1));
+    });
+    expect(kernelsOf(planOf(a.current, b.current))).toEqual(['elementwise', 'matmul', 'elementwise']);
   });
 
   test('state that is read again after it was overwritten gets a fresh buffer', () => {

@@ -1,0 +1,177 @@
+// The byte code of lib/graph/program/elementwise.ts as the elementwise kernel runs it: decoded once for each call, and
+// the same for all segments. That it is sound was checked when the program was loaded (check_elementwise.cc).
+#pragma once
+#include "elementwise_steps.h"
+#include "kernel.h"
+#include "parallel.h"
+
+namespace saddlepoint {
+namespace {
+
+// A slot is where a register's block of elements is: for each register one, and some more that widening casts need.
+struct StepCode {
+  Step step;
+  int32_t destination, a, b, c;
+  int32_t firstStream, streams;  // those of Code::prefetched whose next block this step prefetches
+};
+
+// Streams are the inputs, then the outputs: where they are contiguous, steps read and write them in place.
+struct Code {
+  const Call* call;
+  int32_t segments, inputs, outputs, scalars, steps, slots;  // inputs and outputs of one segment
+  int32_t block;                                             // elements that go through all steps together
+  bool prefetches;
+  StepCode* code;
+  const int32_t* scalarDTypes;
+  const int32_t* scalarSlots;  // in the program: `scalars` for each segment
+  const int32_t* folds;        // of each output
+  int32_t* outputSlots;
+  int32_t* slotBytes;  // of an element
+  size_t* offsets;     // of each slot in a worker's scratch
+  int32_t* prefetched;
+  size_t workerBytes;
+
+  int32_t streams() const { return inputs + outputs; }
+  int32_t slotOfStream(int32_t stream) const { return stream < inputs ? stream : outputSlots[stream - inputs]; }
+  const View& input(int segment, int i) const { return call->inputs[segment * inputs + i]; }
+  const View& output(int segment, int i) const { return call->outputs[segment * outputs + i]; }
+  // What a segment iterates over: an output that is not folded, or any input.
+  const View& space(int segment) const {
+    for (int i = 0; i < outputs; i++) {
+      if (folds[i] == 0) return output(segment, i);
+    }
+    return input(segment, 0);
+  }
+};
+
+constexpr int largeBlock = 512;
+constexpr int smallBlock = 256;              // with many streams, so that their blocks fit the first-level cache
+constexpr int smallBlockFromStreams = 7;
+constexpr int prefetchFromElements = 32768;  // smaller segments are in a cache anyway
+
+// Hands out the parts of one scratch allocation.
+struct Carver {
+  char* at;
+  template <typename T>
+  T* take(size_t count) {
+    T* result = reinterpret_cast<T*>(at);
+    at += roundUp64(count * sizeof(T));
+    return result;
+  }
+};
+
+// A step that widens its operand in place would overwrite elements it has not read: its result gets a slot of its own.
+inline bool overwritesUnread(const Code& code, const StepCode& step, int bytes) {
+  return (step.a == step.destination && code.slotBytes[step.a] < bytes) ||
+         (step.b == step.destination && code.slotBytes[step.b] < bytes) ||
+         (step.c == step.destination && code.slotBytes[step.c] < bytes);
+}
+
+// Each stream is prefetched by the first step that touches it.
+inline void planPrefetch(Code& code, int32_t* streamOfSlot) {
+  for (int i = 0; i < code.slots; i++) streamOfSlot[i] = -1;
+  for (int i = 0; i < code.streams(); i++) {
+    if (i < code.inputs || code.folds[i - code.inputs] == 0) streamOfSlot[code.slotOfStream(i)] = i;
+  }
+  int32_t count = 0;
+  for (int t = 0; t < code.steps; t++) {
+    StepCode& step = code.code[t];
+    step.firstStream = count;
+    const int32_t touched[4] = {step.a, step.b, step.c, step.destination};
+    for (int i = 0; i < 4; i++) {
+      if (streamOfSlot[touched[i]] < 0) continue;
+      code.prefetched[count++] = streamOfSlot[touched[i]];
+      streamOfSlot[touched[i]] = -1;
+    }
+    step.streams = count - step.firstStream;
+  }
+}
+
+// `at` begins with the steps; slotOfRegister has room for all registers. The widest result decides on a slot's size.
+inline void decodeSteps(Code& code, const int32_t* at, int32_t registers, int32_t* slotOfRegister) {
+  int32_t* current = code.slotBytes;  // while steps are decoded: of what the slot holds
+  for (int i = 0; i < registers; i++) slotOfRegister[i] = i;
+  int32_t* widest = slotOfRegister + registers;
+  for (int i = 0; i < registers; i++) widest[i] = current[i];
+  for (int t = 0; t < code.steps; t++, at += 6) {
+    StepCode& step = code.code[t];
+    const int bytes = stepTable.resultBytes[at[0]][at[1]];
+    step.step = stepTable.steps[at[0]][at[1]];
+    step.destination = slotOfRegister[at[2]];
+    step.a = slotOfRegister[at[3]];
+    // Operands that a step lacks point at its first one.
+    step.b = at[4] < 0 ? step.a : slotOfRegister[at[4]];
+    step.c = at[5] < 0 ? step.a : slotOfRegister[at[5]];
+    if (overwritesUnread(code, step, bytes)) {
+      widest[code.slots] = 0;
+      step.destination = slotOfRegister[at[2]] = code.slots++;
+    }
+    current[step.destination] = bytes;
+    if (widest[step.destination] < bytes) widest[step.destination] = bytes;
+  }
+  for (int i = 0; i < code.slots; i++) current[i] = widest[i];
+}
+
+// False where there is no memory. `block` 0: as the code has streams.
+inline bool decode(const Call& call, int block, Code& code) {
+  const size_t count = static_cast<size_t>(call.attributeCount);
+  const int32_t registers = static_cast<int32_t>(call.attributes[2]);
+  code.call = &call;
+  code.segments = static_cast<int32_t>(call.attributes[0]);
+  code.scalars = static_cast<int32_t>(call.attributes[1]);
+  code.steps = static_cast<int32_t>(call.attributes[3]);
+  code.inputs = code.segments == 1 ? call.inputCount : call.inputCount / code.segments;
+  code.outputs = code.segments == 1 ? call.outputCount : call.outputCount / code.segments;
+  code.slots = registers;
+  const size_t steps = static_cast<size_t>(code.steps), maxSlots = static_cast<size_t>(registers) + steps;
+  const size_t streams = static_cast<size_t>(code.streams());
+  Carver carver{scratchOf<char>(call, 0, 0,
+                                roundUp64(count * 4) + roundUp64(steps * sizeof(StepCode)) + roundUp64(streams * 4) * 2 +
+                                    roundUp64(maxSlots * 4) + roundUp64(maxSlots * 8) * 2)};
+  if (carver.at == nullptr) return false;
+  int32_t* attributes = carver.take<int32_t>(count);
+  for (size_t i = 0; i < count; i++) attributes[i] = static_cast<int32_t>(call.attributes[i]);
+  code.code = carver.take<StepCode>(steps);
+  code.outputSlots = carver.take<int32_t>(streams);
+  code.prefetched = carver.take<int32_t>(streams);
+  code.slotBytes = carver.take<int32_t>(maxSlots);
+  code.offsets = carver.take<size_t>(maxSlots);
+  int32_t* slotOfRegister = carver.take<int32_t>(2 * maxSlots);
+
+  code.scalarDTypes = attributes + 4;
+  for (int i = 0; i < code.inputs; i++) code.slotBytes[i] = dtypeBytes[call.inputs[i].dtype];
+  for (int i = 0; i < code.scalars; i++) code.slotBytes[code.inputs + i] = dtypeBytes[code.scalarDTypes[i]];
+  for (int i = code.inputs + code.scalars; i < registers; i++) code.slotBytes[i] = 0;
+  const int32_t* at = code.scalarDTypes + code.scalars;
+  decodeSteps(code, at, registers, slotOfRegister);
+  at += 6 * code.steps;
+  for (int i = 0; i < code.outputs; i++) code.outputSlots[i] = slotOfRegister[at[i]];
+  code.folds = at + code.outputs;
+  code.scalarSlots = code.folds + code.outputs;
+
+  int64_t largest = 0;
+  for (int s = 0; s < code.segments; s++) largest = larger<int64_t>(largest, code.space(s).size);
+  code.prefetches = largest >= prefetchFromElements;
+  if (code.prefetches) planPrefetch(code, slotOfRegister);
+  if (block == 0) block = code.streams() >= smallBlockFromStreams ? smallBlock : largeBlock;
+  // Short ones lie close together.
+  code.block = static_cast<int32_t>(smaller<int64_t>(block, largest / 16 * 16 + 16));
+  code.workerBytes = 0;
+  for (int i = 0; i < code.slots; i++) {
+    code.offsets[i] = code.workerBytes;
+    code.workerBytes += roundUp64(static_cast<size_t>(code.block) * static_cast<size_t>(code.slotBytes[i]));
+  }
+  return true;
+}
+
+// About how many picoseconds an element takes: what is worth splitting.
+inline int64_t picosecondsOf(const Code& code) {
+  const int32_t* at = code.scalarDTypes + code.scalars;
+  int64_t picoseconds = 100 * code.streams();
+  for (int t = 0; t < code.steps; t++)
+    picoseconds += stepCost(static_cast<Opcode>(at[6 * t]), static_cast<DType>(at[6 * t + 1]));
+  return picoseconds;
+}
+
+}  // namespace
+}  // namespace saddlepoint

@@ -1,0 +1,189 @@
+// Runs decoded byte code over one segment at a time, a block of elements after the other, so that what steps hand to
+// each other stays in the first-level cache.
+#pragma once
+#include "elementwise_code.h"
+#include "strided.h"
+
+namespace saddlepoint {
+namespace {
+
+constexpr int64_t bypassFromBytes = 16 << 20;
+
+inline void prefetchBlock(const char* from, int64_t bytes, bool written) {
+  if (written) {
+    for (int64_t i = 0; i < bytes; i += 64) prefetchWrite(from + i);
+  } else {
+    for (int64_t i = 0; i < bytes; i += 64) prefetchRead(from + i);
+  }
+}
+
+// A row-major view without holes; strides of dims of one element do not matter.
+inline bool isDense(const View& view) {
+  int64_t expected = 1;
+  for (int i = view.rank - 1; i >= 0; i--) {
+    if (view.shape[i] == 1) continue;
+    if (view.strides[i] != expected) return false;
+    expected *= view.shape[i];
+  }
+  return true;
+}
+
+// Its memory is a worker's scratch; what is larger than that lies there too.
+class Machine {
+ public:
+  static size_t bytesOf(const Code& code) {
+    const size_t slots = static_cast<size_t>(code.slots), streams = static_cast<size_t>(code.streams());
+    return code.workerBytes + roundUp64(slots * sizeof(char*)) + roundUp64(streams * 8) +
+           roundUp64(static_cast<size_t>(code.scalars) * 8) +
+           roundUp64(static_cast<size_t>(code.inputs) * sizeof(Gather)) +
+           roundUp64(static_cast<size_t>(code.outputs) * sizeof(Bypass));
+  }
+
+  Machine(const Code& code, char* memory) : code_(code), scratch_(memory) {
+    Carver carver{memory + code.workerBytes};
+    pointers_ = carver.take<char*>(static_cast<size_t>(code.slots));
+    streamBytes_ = carver.take<int64_t>(static_cast<size_t>(code.streams()));
+    scalars_ = carver.take<double>(static_cast<size_t>(code.scalars));
+    gathers_ = carver.take<Gather>(static_cast<size_t>(code.inputs));
+    bypasses_ = carver.take<Bypass>(static_cast<size_t>(code.outputs));
+    for (int i = 0; i < code.slots; i++) pointers_[i] = scratch_ + code.offsets[i];
+  }
+
+  // Goes to element number `first` of a segment of `size`.
+  void seek(int segment, int64_t first, int64_t size) {
+    first_ = first;
+    size_ = size;
+    gatherCount_ = bypassCount_ = 0;
+    prefetches_ = code_.prefetches && size >= prefetchFromElements;
+    for (int i = 0; i < code_.inputs; i++) bindInput(i, code_.input(segment, i));
+    for (int i = 0; i < code_.scalars; i++) bindScalar(segment, i);
+    for (int i = 0; i < code_.outputs; i++) bindOutput(segment, i);
+    isFirst_ = false;
+  }
+
+  // Computes the next n elements, at most a block; `next` goes on behind them.
+  void run(int n) {
+    for (int i = 0; i < gatherCount_; i++) {
+      Gather& gather = gathers_[i];
+      gatherBytes(pointers_[gather.slot], gather.data, gather.dims, gather.at, n, code_.slotBytes[gather.slot]);
+    }
+    for (int t = 0; t < code_.steps; t++) {
+      const StepCode& step = code_.code[t];
+      if (prefetches_) prefetch(step);
+      step.step(pointers_[step.destination], pointers_[step.a], pointers_[step.b], pointers_[step.c], n, first_);
+    }
+  }
+
+  // What run(n) has made of an output.
+  const char* block(int output) const { return pointers_[code_.outputSlots[output]]; }
+
+  void next(int n) {
+    for (int i = 0; i < bypassCount_; i++) {
+      Bypass& bypass = bypasses_[i];
+      storePastCaches(bypass.to, pointers_[bypass.slot], n * bypass.bytes);
+      bypass.to += n * bypass.bytes;
+    }
+    for (int i = 0; i < code_.streams(); i++) pointers_[code_.slotOfStream(i)] += n * streamBytes_[i];
+    first_ += n;
+  }
+
+  void finish() const {
+    if (hasBypassed_) finishStoresPastCaches();
+  }
+
+ private:
+  struct Gather {
+    int32_t slot;
+    const char* data;
+    StridedDims dims;
+    Odometer at;
+  };
+  // An output too large for the caches to be of use: blocks are made in scratch and written past them.
+  struct Bypass {
+    int32_t slot, bytes;
+    char* to;
+  };
+
+  char* scratchOfSlot(int slot) const { return scratch_ + code_.offsets[slot]; }
+
+  void fillSlot(int slot, const void* value) {
+    const int count = static_cast<int>(smaller<int64_t>(size_, code_.block));
+    fillBytes(pointers_[slot], value, count, code_.slotBytes[slot]);
+  }
+
+  void bindInput(int i, const View& view) {
+    const int bytes = code_.slotBytes[i];
+    if (isDense(view)) {
+      pointers_[i] = static_cast<char*>(view.data) + first_ * bytes;
+      streamBytes_[i] = bytes;
+      return;
+    }
+    pointers_[i] = scratchOfSlot(i);
+    streamBytes_[i] = 0;
+    Gather& gather = gathers_[gatherCount_];
+    gather.dims = collapseDims(view.shape, view.strides, view.rank);
+    if (isSingleValue(gather.dims)) return fillSlot(i, view.data);
+    gather.slot = i;
+    gather.data = static_cast<const char*>(view.data);
+    gather.at.seek(gather.dims, first_);
+    gatherCount_++;
+  }
+
+  // A whole block is filled, whatever the segment's size, so that the next segment finds it.
+  void bindScalar(int segment, int i) {
+    const double value = code_.call->scalars[code_.scalarSlots[segment * code_.scalars + i]];
+    if (!isFirst_ && __builtin_memcmp(&value, &scalars_[i], sizeof value) == 0) return;
+    scalars_[i] = value;
+    const int slot = code_.inputs + i;
+    const Scalar scalar = scalarOf(static_cast<DType>(code_.scalarDTypes[i]), value);
+    fillBytes(pointers_[slot], scalar.bytes, code_.block, code_.slotBytes[slot]);
+  }
+
+  void bindOutput(int segment, int i) {
+    const View& view = code_.output(segment, i);
+    const int stream = code_.inputs + i, slot = code_.outputSlots[i];
+    streamBytes_[stream] = 0;
+    if (code_.folds[i] != 0) return;
+    const int bytes = dtypeBytes[view.dtype];
+    char* to = static_cast<char*>(view.data) + first_ * bytes;
+    if (bypassesCaches(segment, view)) {
+      pointers_[slot] = scratchOfSlot(slot);
+      bypasses_[bypassCount_++] = {slot, bytes, to};
+      hasBypassed_ = true;
+    } else {
+      pointers_[slot] = to;
+      streamBytes_[stream] = bytes;
+    }
+  }
+
+  bool bypassesCaches(int segment, const View& output) const {
+    const bool aligned = reinterpret_cast<uintptr_t>(output.data) % 64 == 0;
+    if (!canBypassCaches || !aligned || int64_t{output.size} * dtypeBytes[output.dtype] < bypassFromBytes) return false;
+    for (int i = 0; i < code_.inputs; i++) {
+      if (code_.input(segment, i).data == output.data) return false;
+    }
+    return true;
+  }
+
+  void prefetch(const StepCode& step) const {
+    for (int i = step.firstStream; i < step.firstStream + step.streams; i++) {
+      const int stream = code_.prefetched[i];
+      const int64_t bytes = code_.block * streamBytes_[stream];
+      prefetchBlock(pointers_[code_.slotOfStream(stream)] + bytes, bytes, stream >= code_.inputs);
+    }
+  }
+
+  const Code& code_;
+  char* const scratch_;
+  char** pointers_;       // to the block of each slot
+  int64_t* streamBytes_;  // by which a stream moves on with each element; 0: it is in scratch
+  double* scalars_;       // the numbers that the slots of scalars are filled with
+  Gather* gathers_;
+  Bypass* bypasses_;
+  int gatherCount_ = 0, bypassCount_ = 0;
+  int64_t first_ = 0, size_ = 0;
+  bool isFirst_ = true, prefetches_ = false, hasBypassed_ = false;
+};
+
+}  // namespace
+}  // namespace saddlepoint
