@@ -85,10 +85,41 @@ bool isRowTimesTransposed(const Product<T>& p, const Matrix<T>& b) {
   return p.rows == 1 && b.row == 1 && b.column != 1;
 }
 
+// Multiply-adds of a product whose operands stay in the first-level cache: for these packing A costs more than it gives.
+enum { kSmallWork = 1 << 16 };
+
+// As many rows for each call as there can be, all about equally many: a call with few would wait for its own chains.
+template <typename T>
+void multiplySmall(const Product<T>& p, const Matrix<T>& a, const Matrix<T>& b, T* c) {
+  constexpr int lanes = Vec<T>::lanes;
+  alignas(64) T panel[kDepthBlock * kWideVectors * lanes];
+  for (int j = 0; j < p.columns;) {
+    const int left = p.columns - j, vectors = left <= lanes ? 1 : kWideVectors;
+    const int width = vectors * lanes, count = smaller(left, width);
+    const ColumnPanel<T> columns = columnsOf(b, b.column != 1, 0, p.depth, j, count, width, panel);
+    const int most = vectors == 1 ? kNarrowRows : kWideRows;
+    for (int i = 0, panels = static_cast<int>(ceilDivide(p.rows, most)); panels > 0; --panels) {
+      const int height = static_cast<int>(ceilDivide(p.rows - i, panels));
+      microKernelFor<T, false>(height, vectors)(p.depth, a.data + i * a.row, a.row, a.column, columns.data,
+                                                columns.row, c + static_cast<ptrdiff_t>(i) * p.columns + j, p.columns,
+                                                count, false);
+      i += height;
+    }
+    j += count;
+  }
+}
+
+template <typename T>
+bool isSmall(const Product<T>& p) {
+  return p.rows > 1 && p.depth > 0 && p.depth <= kDepthBlock &&
+         static_cast<double>(p.rows) * p.columns * p.depth <= kSmallWork;
+}
+
 // A whole product on one thread. Small operands are read where they lie, others are packed.
 template <typename T>
 bool multiply(const Call& call, int worker, const Product<T>& p, const Matrix<T>& a, const Matrix<T>& b, T* c) {
   if (isRowTimesTransposed(p, b)) return multiplyRow(a, b, p.columns, p.depth, c), true;
+  if (isSmall(p)) return multiplySmall(p, a, b, c), true;
   constexpr int lanes = Vec<T>::lanes;
   const Tiling tiling = tilingFor(p.rows, p.columns, lanes);
   const bool packA = p.rows > 1 && p.columns > 2 * kWideVectors * lanes;
