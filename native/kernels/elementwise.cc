@@ -1,5 +1,6 @@
 // The byte code of lib/graph/program/elementwise.ts, a block of elements at a time, so that what steps hand to each
 // other stays in the first-level cache.
+#include "elementwise_step.h"
 #include "elementwise_steps.h"
 #include "kernel.h"
 #include "parallel.h"
@@ -257,6 +258,11 @@ bool runPart(const Call& call, const Plan& plan, int part, int worker) {
 }
 
 }  // namespace
+
+extern "C" ElementwiseStep SADDLEPOINT_SYMBOL(elementwiseStep)(Opcode opcode, DType dtype, DType* result) {
+  *result = resultDType(opcode, dtype);
+  return stepOf(opcode, dtype);
+}
 
 SADDLEPOINT_KERNEL(elementwise) {
   const int size = call.outputs[0].size;

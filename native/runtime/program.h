@@ -12,7 +12,7 @@
 namespace saddlepoint {
 
 constexpr int32_t kProgramMagic = 0x53444c50;
-constexpr int32_t kProgramVersion = 1;
+constexpr int32_t kProgramVersion = 2;
 
 enum class BufferKind : int32_t { kInput = 0, kOutput = 1, kInout = 2, kArena = 3 };
 

@@ -11,7 +11,8 @@ export function estimateNanoseconds(instruction: Instruction): number {
   const outputElements = sizeOf(outputs[0]!.shape);
   switch (kernel) {
     case 'matmul':
-      return 100 + (outputElements * (inputs[0]!.shape.at(-1) ?? 1)) / 20;
+      // An epilogue's steps count as in a region.
+      return 100 + (outputElements * (inputs[0]!.shape.at(-1) ?? 1)) / 20 + outputElements * 0.2 * (attributes[2] ?? 0);
     case 'conv2d':
     case 'conv2dInputGrad':
     case 'conv2dWeightGrad': {

@@ -6,6 +6,14 @@ export interface Group {
   /** Inputs before what uses them. */
   readonly values: readonly Value[];
   readonly elementwise: boolean;
+  /** The region runs as the epilogue of a product (epilogue.ts). */
+  readonly product?: {
+    readonly value: Value;
+    /** The value and its views, as the region reads them. */
+    readonly seen: readonly Value[];
+    /** The output in whose memory it is made. */
+    readonly into: Value;
+  };
 }
 
 /** Beyond this, more blocks than fit the L1 cache would be in use at once. */

@@ -79,10 +79,15 @@ export function lower(graph: Graph, groups: readonly Group[]): Lowered {
 
   const emitRegion = (group: Group): void => {
     const { shape } = group.values[0]!;
+    const { product } = group;
     const members = new Set(group.values);
     const inputs: Value[] = [];
     const scalars: ScalarSource[] = [];
     const external = new Map<Value, { input: number } | { scalar: number }>();
+    if (product !== undefined) {
+      inputs.push(product.value);
+      product.seen.forEach((value) => external.set(value, { input: 0 }));
+    }
     for (const value of group.values)
       for (const input of value.inputs) {
         if (members.has(input) || external.has(input)) continue;
@@ -90,12 +95,16 @@ export function lower(graph: Graph, groups: readonly Group[]): Lowered {
         if (scalar === null) external.set(input, { input: inputs.push(input) - 1 });
         else external.set(input, { scalar: scalars.push(scalar) - 1 });
       }
-    const inputViews = inputs.map((input) => viewOf(broadcast(placeOf(input), shape)));
+    const operands = product === undefined ? [] : product.value.inputs.map((input) => viewOf(placeOf(input)));
+    const read = product === undefined ? inputs : inputs.slice(1);
+    const inputViews = read.map((input) => viewOf(broadcast(placeOf(input), shape)));
     const outputs = group.values.filter((value) => escaping.has(value));
+    // The first output is where a product is made.
+    if (product !== undefined) outputs.sort((a, b) => Number(b === product.into) - Number(a === product.into));
     for (const output of outputs) places.set(output, newPlace(shape, output.dtype));
     instructions.push({
-      kernel: 'elementwise',
-      inputs: inputViews,
+      kernel: product === undefined ? 'elementwise' : 'matmul',
+      inputs: [...operands, ...inputViews],
       outputs: outputs.map((output) => viewOf(places.get(output)!)),
       attributes: regionAttributes(group.values, external, inputs.length, scalars, outputs),
       label: outputs.length > 0 ? outputs[outputs.length - 1]!.label : group.values[0]!.label,

@@ -15,10 +15,11 @@ export function printProgram(program: Program): string {
   program.instructions.forEach((instruction) => {
     const outputs = instruction.outputs.map(printView).join(', ');
     const inputs = instruction.inputs.map(printView).join(', ');
-    const isRegion = instruction.kernel === 'elementwise';
+    const isEpilogue = instruction.kernel === 'matmul' && instruction.attributes.length > 0;
+    const isRegion = instruction.kernel === 'elementwise' || isEpilogue;
     const attributes = isRegion || instruction.attributes.length === 0 ? '' : ` [${instruction.attributes.join(', ')}]`;
     lines.push(`  ${outputs} = ${instruction.kernel}(${inputs})${attributes}  # ${instruction.label}`);
-    if (isRegion) lines.push(...printRegion(instruction));
+    if (isRegion) lines.push(...printRegion(instruction, isEpilogue));
   });
   return lines.join('\n');
 }
@@ -28,12 +29,16 @@ function printView({ buffer, offset, shape, strides }: View): string {
   return `%${buffer}${start}[${shape.join('x')}]/${strides.join(',')}`;
 }
 
-function printRegion({ attributes, inputs }: Instruction): string[] {
+function printRegion({ attributes, inputs }: Instruction, isEpilogue: boolean): string[] {
+  // Register 0 of an epilogue is the product; the next ones are the inputs behind the two matrices.
+  const firstInput = isEpilogue ? 1 : 0;
+  const inputCount = inputs.length - firstInput;
   const [scalars, , steps] = attributes as [number, number, number];
   const dtypeNames = Object.keys(dtypes);
   const name = (register: number): string => {
-    if (register < inputs.length) return `in${register}`;
-    if (register < inputs.length + scalars) return `scalar${attributes[3 + 2 * (register - inputs.length)]}`;
+    if (register < firstInput) return 'product';
+    if (register < inputCount) return `in${register + firstInput}`;
+    if (register < inputCount + scalars) return `scalar${attributes[3 + 2 * (register - inputCount)]}`;
     return `r${register}`;
   };
   return Array.from({ length: steps }, (_, step) => {
