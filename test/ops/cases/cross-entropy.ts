@@ -48,9 +48,9 @@ function lossSample(title: string, x: NDArray, labels: number[], options: Option
     title,
     inputs: [x, new NDArray([labels.length], labels)],
     dtypes: ['float', 'int32'],
-    run: (logits, label) => ops.softmaxCrossEntropy(logits!, label!, options),
-    reference: (logits, label) => lossesOf(logits!, label!, options),
-    errors: (logits, label) => label!.map(() => errorsOf(logits!)),
+    run: (logits, label) => ops.softmaxCrossEntropy(logits, label, options),
+    reference: (logits, label) => lossesOf(logits, label, options),
+    errors: (logits, label) => label.map(() => errorsOf(logits)),
     gradient,
   };
 }
@@ -62,8 +62,8 @@ function gradSample(title: string, g: NDArray, x: NDArray, labels: number[], opt
     dtypes: ['float', 'float', 'int32'],
     run: (cotangent: Tensor, logits: Tensor, label: Tensor) =>
       ops.softmaxCrossEntropyGrad(cotangent, logits, label, options),
-    reference: (cotangent, logits, label) => gradientOf(cotangent!, logits!, label!, options),
-    errors: (cotangent, logits) => logits!.map(() => errorsOf(logits!) * Math.max(1, ...cotangent!.data.map(Math.abs))),
+    reference: (cotangent, logits, label) => gradientOf(cotangent, logits, label, options),
+    errors: (cotangent, logits) => logits.map(() => errorsOf(logits) * Math.max(1, ...cotangent.data.map(Math.abs))),
   };
 }
 
