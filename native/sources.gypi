@@ -18,6 +18,7 @@
       "native/kernels/conv2d.cc",
       "native/kernels/conv2d_input_grad.cc",
       "native/kernels/conv2d_weight_grad.cc",
+      "native/kernels/cross_entropy.cc",
       "native/kernels/elementwise.cc",
       "native/kernels/index.cc",
       "native/kernels/matmul.cc",

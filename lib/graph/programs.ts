@@ -1,4 +1,5 @@
 import type { Backend, LoadedProgram } from './backend';
+import { fuseEpilogues } from './program/epilogue';
 import { fuse } from './program/fuse';
 import { graphOf } from './program/ir';
 import { lower } from './program/lower';
@@ -14,7 +15,7 @@ export interface Compiled extends Plan {
 /** The passes, in order. */
 export function compileTrace(trace: Trace): Plan {
   const graph = simplify(graphOf(trace));
-  return plan(lower(graph, fuse(graph)), trace.donors, trace.scalars.length);
+  return plan(lower(graph, fuseEpilogues(graph, fuse(graph), trace.donors)), trace.donors, trace.scalars.length);
 }
 
 interface Entry {

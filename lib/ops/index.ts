@@ -50,6 +50,7 @@ export {
   type ReduceOptions,
   type VarianceOptions,
 } from './reduce';
+export { softmaxCrossEntropy, softmaxCrossEntropyGrad } from './cross-entropy';
 export { logSoftmax, softmax } from './softmax';
 export { matmul } from './matmul';
 export { conv2d, conv2dInputGrad, conv2dWeightGrad, type ConvOptions } from './conv';

@@ -10,7 +10,7 @@ import { asTensor } from './operands';
 import { reshape, unsqueeze } from './shape';
 
 /** An index as kernels take it. Throws DTypeError unless it is an integer tensor. */
-function indexOf(op: string, index: TensorBase): Tensor {
+export function indexOf(op: string, index: TensorBase): Tensor {
   const tensor = asTensor(op, index);
   if (tensor.dtype !== 'int32' && tensor.dtype !== 'int64')
     throw new DTypeError(`${op}: the index is int32 or int64, got ${tensor.dtype}`);

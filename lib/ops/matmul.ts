@@ -25,7 +25,11 @@ const kindOf = (a: boolean, b: boolean): number => Number(a) + 2 * Number(b);
 const product = (a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor =>
   matmulOp([a, b], kinds[kindOf(transposeA, transposeB)]!);
 
-const swapped = ({ offset, shape, strides }: Layout): Layout => ({ offset, shape: swap(shape), strides: swap(strides) });
+const swapped = ({ offset, shape, strides }: Layout): Layout => ({
+  offset,
+  shape: swap(shape),
+  strides: swap(strides),
+});
 
 function swap(list: readonly number[]): number[] {
   return [...list.slice(0, -2), list[list.length - 1]!, list[list.length - 2]!];

@@ -1,6 +1,7 @@
 // The byte code of lib/graph/program/elementwise.ts over all segments of an instruction, as one parallel pass.
 #include "elementwise_folds.h"
 #include "elementwise_machine.h"
+#include "elementwise_step.h"
 
 namespace saddlepoint {
 namespace {
@@ -65,6 +66,11 @@ bool runPart(const Code& code, const Cut& cut, int part, int worker) {
 }
 
 }  // namespace
+
+extern "C" ElementwiseStep SADDLEPOINT_SYMBOL(elementwiseStep)(Opcode opcode, DType dtype, DType* result) {
+  *result = resultDType(opcode, dtype);
+  return stepTable.steps[opcode][dtype];
+}
 
 SADDLEPOINT_KERNEL(elementwise) {
   if (hasFolds(call)) return runFolds(call);

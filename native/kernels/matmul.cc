@@ -1,4 +1,6 @@
-// Batched matrix product. Any strides, so transposes are free; a batch that shares B becomes one tall product.
+// Batched matrix product. Any strides, so transposes are free; a batch that shares B becomes one tall product. With
+// attributes, elementwise steps follow (epilogue.h): each part applies them to its block of C.
+#include "epilogue.h"
 #include "gemm.h"
 #include "kernel.h"
 
@@ -85,10 +87,41 @@ bool isRowTimesTransposed(const Product<T>& p, const Matrix<T>& b) {
   return p.rows == 1 && b.row == 1 && b.column != 1;
 }
 
+// Multiply-adds of a product whose operands stay in the first-level cache: for these packing A costs more than it gives.
+enum { kSmallWork = 1 << 16 };
+
+// As many rows for each call as there can be, all about equally many: a call with few would wait for its own chains.
+template <typename T>
+void multiplySmall(const Product<T>& p, const Matrix<T>& a, const Matrix<T>& b, T* c) {
+  constexpr int lanes = Vec<T>::lanes;
+  alignas(64) T panel[kDepthBlock * kWideVectors * lanes];
+  for (int j = 0; j < p.columns;) {
+    const int left = p.columns - j, vectors = left <= lanes ? 1 : kWideVectors;
+    const int width = vectors * lanes, count = smaller(left, width);
+    const ColumnPanel<T> columns = columnsOf(b, b.column != 1, 0, p.depth, j, count, width, panel);
+    const int most = vectors == 1 ? kNarrowRows : kWideRows;
+    for (int i = 0, panels = static_cast<int>(ceilDivide(p.rows, most)); panels > 0; --panels) {
+      const int height = static_cast<int>(ceilDivide(p.rows - i, panels));
+      microKernelFor<T, false>(height, vectors)(p.depth, a.data + i * a.row, a.row, a.column, columns.data,
+                                                columns.row, c + static_cast<ptrdiff_t>(i) * p.columns + j, p.columns,
+                                                count, false);
+      i += height;
+    }
+    j += count;
+  }
+}
+
+template <typename T>
+bool isSmall(const Product<T>& p) {
+  return p.rows > 1 && p.depth > 0 && p.depth <= kDepthBlock &&
+         static_cast<double>(p.rows) * p.columns * p.depth <= kSmallWork;
+}
+
 // A whole product on one thread. Small operands are read where they lie, others are packed.
 template <typename T>
 bool multiply(const Call& call, int worker, const Product<T>& p, const Matrix<T>& a, const Matrix<T>& b, T* c) {
   if (isRowTimesTransposed(p, b)) return multiplyRow(a, b, p.columns, p.depth, c), true;
+  if (isSmall(p)) return multiplySmall(p, a, b, c), true;
   constexpr int lanes = Vec<T>::lanes;
   const Tiling tiling = tilingFor(p.rows, p.columns, lanes);
   const bool packA = p.rows > 1 && p.columns > 2 * kWideVectors * lanes;
@@ -112,10 +145,19 @@ bool multiply(const Call& call, int worker, const Product<T>& p, const Matrix<T>
   return true;
 }
 
+// Applies the epilogue to a block of C; the rows of a batch are counted through.
+template <typename T>
+bool finishBlock(const Call& call, int worker, const Product<T>& p, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t column,
+                 int columns) {
+  if (call.attributeCount == 0) return true;
+  return runEpilogue(call, 2, worker, row, row + rows, static_cast<int>(column), static_cast<int>(column) + columns,
+                     p.columns);
+}
+
 // A product of many parts: A is packed once for all of them, then each computes a block of C.
 template <typename T>
 Failure multiplyInParts(const Call& call, const Product<T>& p, const Matrix<T>& a, const Matrix<T>& b, T* c,
-                        double workPerPart) {
+                        ptrdiff_t firstRow, double workPerPart) {
   constexpr int lanes = Vec<T>::lanes;
   const bool packA = p.rows > 1;
   const Tiling tiling = tilingFor(p.rows, p.columns, lanes);
@@ -146,16 +188,19 @@ Failure multiplyInParts(const Call& call, const Product<T>& p, const Matrix<T>& 
       call, ceilDivide(p.rows, rowsPerBlock) * ceilDivide(p.columns, columnsPerBlock), [&](int part, int worker) {
         const ptrdiff_t blocks = ceilDivide(p.columns, columnsPerBlock);
         const ptrdiff_t row = part / blocks * rowsPerBlock, column = part % blocks * columnsPerBlock;
+        const int height = static_cast<int>(smaller(rowsPerBlock, p.rows - row));
+        const int count = static_cast<int>(smaller(columnsPerBlock, p.columns - column));
         Matrix<T> columns = b;
         columns.data += column * b.column;
+        const auto finish = [&] { return finishBlock(call, worker, p, firstRow + row, height, column, count); };
         if (isRowTimesTransposed(p, b)) {
-          return multiplyRow(a, columns, smaller(columnsPerBlock, p.columns - column), p.depth, c + column), true;
+          multiplyRow(a, columns, count, p.depth, c + column);
+          return finish();
         }
         T* panel = scratchOf<T>(call, worker, 2, panelElements(p.depth, lanes));
         if (!panel) return false;
         multiplyBlock<T>(
-            tiling, static_cast<int>(smaller(rowsPerBlock, p.rows - row)), smaller(columnsPerBlock, p.columns - column),
-            p.depth,
+            tiling, height, count, p.depth,
             [&](int k0, int steps) {
               if (!packA) return RowBlock<T>{a.data + k0 * a.column, a.row, a.column, false};
               return RowBlock<T>{packed + static_cast<ptrdiff_t>(k0) * p.rows + row * steps, 0, 0, true};
@@ -164,7 +209,7 @@ Failure multiplyInParts(const Call& call, const Product<T>& p, const Matrix<T>& 
               return columnsOf(columns, packB, k0, steps, j, count, panelWidth, panel);
             },
             c + row * p.columns + column, p.columns, false);
-        return true;
+        return finish();
       });
 }
 
@@ -187,19 +232,20 @@ Failure run(const Call& call, const Product<T>& p) {
     for (ptrdiff_t matrix = 0; matrix < p.batch.count; ++matrix) {
       Matrix<T> a, b;
       operandsOf(matrix, &a, &b);
-      const Failure failure = multiplyInParts(call, p, a, b, p.c + matrix * size, workPerPart);
+      const Failure failure = multiplyInParts(call, p, a, b, p.c + matrix * size, matrix * p.rows, workPerPart);
       if (failure != kOk) return failure;
     }
     return kOk;
   }
   const ptrdiff_t perPart = larger<ptrdiff_t>(1, static_cast<ptrdiff_t>(workPerPart / work));
   return runParts(call, ceilDivide(p.batch.count, perPart), [&](int part, int worker) {
-    for (ptrdiff_t matrix = part * perPart; matrix < smaller(p.batch.count, (part + 1) * perPart); ++matrix) {
+    const ptrdiff_t first = part * perPart, end = smaller(p.batch.count, first + perPart);
+    for (ptrdiff_t matrix = first; matrix < end; ++matrix) {
       Matrix<T> a, b;
       operandsOf(matrix, &a, &b);
       if (!multiply(call, worker, p, a, b, p.c + matrix * size)) return false;
     }
-    return true;
+    return finishBlock(call, worker, p, first * p.rows, (end - first) * p.rows, 0, p.columns);
   });
 }
 
@@ -221,10 +267,10 @@ template <typename T>
 Failure matmul(const Call& call) {
   const View &a = call.inputs[0], &b = call.inputs[1], &out = call.outputs[0];
   if (out.size == 0) return kOk;
-  const int rank = out.rank - 2;
+  const int rank = a.rank - 2;  // an epilogue may see C in another shape
   Product<T> p;
-  p.rows = out.shape[rank];
-  p.columns = out.shape[rank + 1];
+  p.rows = a.shape[rank];
+  p.columns = b.shape[rank + 1];
   p.depth = a.shape[rank + 1];
   p.a = {static_cast<const T*>(a.data), a.strides[rank], a.strides[rank + 1]};
   p.b = {static_cast<const T*>(b.data), b.strides[rank], b.strides[rank + 1]};
@@ -232,10 +278,10 @@ Failure matmul(const Call& call) {
   p.batch.rank = rank;
   p.batch.count = 1;
   for (int dim = 0; dim < rank; ++dim) {
-    p.batch.shape[dim] = out.shape[dim];
+    p.batch.shape[dim] = a.shape[dim];
     p.batch.a[dim] = a.shape[dim] == 1 ? 0 : a.strides[dim];
     p.batch.b[dim] = b.shape[dim] == 1 ? 0 : b.strides[dim];
-    p.batch.count *= out.shape[dim];
+    p.batch.count *= a.shape[dim];
   }
   foldBatch(&p);
   if (p.columns == 1) {  // a column of C is contiguous, so the transposed product has one long row

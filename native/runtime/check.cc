@@ -1,5 +1,6 @@
 #include "check.h"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -51,8 +52,17 @@ class Checker {
         return counts(1, 1, 0) && floating(0) && sameDType(0) &&
                require(inputs_[0].rank >= 1, "it needs at least one dim") &&
                require(sameShape(inputs_[0], outputs_[0]), "input and output have different shapes");
+      case k_softmaxCrossEntropy:
+        return counts(2, 1, 2) && floating(0) && index(1) && sameDType(0) && crossEntropy(inputs_[0], inputs_[1]) &&
+               require(sameShape(inputs_[1], outputs_[0]), "it has not one loss for each label");
+      case k_softmaxCrossEntropyGrad:
+        return counts(3, 1, 2) && floating(0) && sameInputs(1) && index(2) && sameDType(0) &&
+               crossEntropy(inputs_[1], inputs_[2]) &&
+               require(inputs_[0].rank == 1 && (inputs_[0].size == 1 || inputs_[0].size == inputs_[2].size),
+                       "its gradient has neither one element nor one for each label") &&
+               require(sameShape(inputs_[1], outputs_[0]), "logits and output have different shapes");
       case k_matmul:
-        return counts(2, 1, 0) && floating(0) && sameDType(0) && sameInputs(1) && matmul();
+        return matmul();
       case k_conv2d:
         return counts(2, 1, 7) && floating(0) && sameDType(0) && sameInputs(1) &&
                convolution(inputs_[0], inputs_[1], outputs_[0]);
@@ -93,13 +103,10 @@ class Checker {
         return concat();
       case k_pad:
         return pad();
-<<<<<<< HEAD
       case k_checkRange:
         return counts(1, 1, 3) && floating(0) && sameDType(0) && range() &&
                require(sameShape(inputs_[0], outputs_[0]), "input and output have different shapes");
       case k_uniform:
-=======
->>>>>>> regions
       case k_normal:
         return counts(0, 1, 2) && require(isFloat(outputs_[0].dtype), "its output is not floating-point") && slots();
       case k_permutation:
@@ -270,15 +277,59 @@ class Checker {
     return true;
   }
 
+  bool crossEntropy(const View& logits, const View& labels) {
+    int64_t ignoreIndex, mean;
+    if (!integer(0, INT32_MIN, INT32_MAX, &ignoreIndex) || !integer(1, 0, 1, &mean)) return false;
+    return require(logits.rank == 2 && labels.rank == 1 && labels.shape[0] == logits.shape[0] && logits.shape[1] > 0,
+                   "its logits are not [N, C], or its labels not [N]");
+  }
+
   bool matmul() {
+    const bool plain = instruction_.attributeCount == 0;
+    if (plain && !counts(2, 1, 0)) return false;
+    if (instruction_.inputCount < 2 || instruction_.outputCount < 1) return fail("it lacks matrices or a result");
+    if (!floating(0) || !sameDType(0) || !sameInputs(1)) return false;
     const View &a = inputs_[0], &b = inputs_[1], &c = outputs_[0];
     const int32_t rank = a.rank;
-    if (rank < 2 || b.rank != rank || c.rank != rank) return fail("its ranks do not fit");
-    for (int32_t i = 0; i < rank - 2; i++)
-      if (a.shape[i] != b.shape[i] || a.shape[i] != c.shape[i]) return fail("its batch dims differ");
-    return require(a.shape[rank - 1] == b.shape[rank - 2] && a.shape[rank - 2] == c.shape[rank - 2] &&
-                       b.shape[rank - 1] == c.shape[rank - 1],
-                   "its matrices do not fit");
+    if (rank < 2 || b.rank != rank) return fail("its ranks do not fit");
+    View product{};
+    product.dtype = a.dtype;
+    product.rank = rank;
+    for (int32_t i = 0; i < rank - 2; i++) {
+      if (a.shape[i] != b.shape[i]) return fail("its batch dims differ");
+      product.shape[i] = a.shape[i];
+    }
+    product.shape[rank - 2] = a.shape[rank - 2];
+    product.shape[rank - 1] = b.shape[rank - 1];
+    if (a.shape[rank - 1] != b.shape[rank - 2]) return fail("its matrices do not fit");
+    if (plain) return require(sameShape(product, c), "its output does not have the product's shape");
+    int64_t size = 1;
+    for (int32_t i = 0; i < rank; i++) {
+      size *= product.shape[i];
+      if (size > INT32_MAX) return fail("its product is too large");
+    }
+    return require(size == c.size, "its outputs do not have the product's size") && epilogue(2);
+  }
+
+  // The byte code behind a product: register 0 is the product, in the memory of output 0; the inputs from `first` on are
+  // the registers behind it.
+  bool epilogue(int32_t first) {
+    std::vector<View> registers = {outputs_[0]};
+    registers.insert(registers.end(), inputs_ + first, inputs_ + instruction_.inputCount);
+    Instruction code = instruction_;
+    code.inputCount = static_cast<int32_t>(registers.size());
+    const auto shapeFits = [&](const View& view) { return sameShape(view, outputs_[0]); };
+    if (!std::all_of(registers.begin(), registers.end(), shapeFits) ||
+        !std::all_of(outputs_, outputs_ + instruction_.outputCount, shapeFits))
+      return fail("its epilogue has operands of different shapes");
+    std::vector<bool> same(registers.size() * static_cast<size_t>(instruction_.outputCount));
+    same[0] = true;
+    if (!checkElementwise(registers.data(), outputs_, code, attributes_, program_.scalars, same, problem_)) return false;
+    const double* folds = attributes_ + 4 + static_cast<int32_t>(attributes_[1]) +
+                          6 * static_cast<int32_t>(attributes_[3]) + instruction_.outputCount;
+    const auto isWhole = [](double fold) { return fold == 0; };
+    return require(attributes_[0] == 1 && std::all_of(folds, folds + instruction_.outputCount, isWhole),
+                   "its epilogue has several segments or folded outputs");
   }
 
   bool window(int64_t size, int64_t outputSize, const Window& w) {

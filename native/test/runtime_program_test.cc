@@ -112,15 +112,11 @@ TEST(Program, SaysWhatIsWrong) {
   contains(problemOf(single(k_gather, {{f, {2, 3}}, {i, {3, 3}}}, {{f, {3, 3}}}, {1}).words), "index is larger");
   contains(problemOf(single(k_normal, {}, {{f, {2}}}, {0, 1}, 1).words), "attribute 1");
   contains(problemOf(single(k_pad, {{f, {3}}}, {{f, {4}}}, {0, 0, 2}).words), "does not fit into its output");
-<<<<<<< HEAD
   contains(problemOf(single(k_checkRange, {{f, {3}}}, {{f, {3}}}, {1, 0, 0}).words), "its range is empty");
   contains(problemOf(single(k_checkRange, {{f, {3}}}, {{f, {3}}}, {0, 1, 2}).words), "not an integer from 0 to 1");
   contains(problemOf(single(k_checkRange, {{f, {3}}}, {{f, {2}}}, {0, 1, 0}).words), "different shapes");
   contains(problemOf(single(k_checkRange, {{i, {3}}}, {{i, {3}}}, {0, 1, 0}).words), "does not take int32");
-  contains(problemOf(single(k_elementwise, {{f, {2}}}, {{f, {2}}}, {0, 2, 1, op_castInt32, 0, 1, 0, -1, -1, 1}).words),
-=======
   contains(problemOf(single(k_elementwise, {{f, {2}}}, {{f, {2}}}, {1, 0, 2, 1, op_castInt32, 0, 1, 0, -1, -1, 1, 0}).words),
->>>>>>> regions
            "gives int32, output 0 is float32");
   contains(problemOf(single(k_elementwise, {{i, {2}}}, {{i, {2}}}, {1, 0, 2, 1, op_exp, 2, 1, 0, -1, -1, 1, 0}).words),
            "step 0 (exp) does not take int32");

@@ -150,15 +150,11 @@ inline std::vector<Example> examples() {
       single(k_embeddingGrad, {{f, {3, 2, 5}}, {i, {3, 2}}}, {{f, {4, 5}}}, {}),
       single(k_concat, {{b, {2, 3}}, {b, {2, 1}}, {b, {2, 4}}}, {{b, {2, 8}}}, {1}),
       single(k_pad, {{i, {2, 3}}}, {{i, {5, 8}}}, {7, 1, 0, 3, 2}),
-<<<<<<< HEAD
       single(k_checkRange, {{f, {2, 3}}}, {{f, {2, 3}}}, {-1e9, 1e9, 1}),
-      single(k_uniform, {}, {{f, {33}}}, {0, 1}, 2),
-=======
       single(k_elementwise, {}, {{f, {33}}}, uniformCode, 2),
       // -a for a [3, 5] and a [4], each with its own addend
       single(k_elementwise, {{f, {3, 5}}, {f, {4}}}, {{f, {3, 5}}, {f, {4}}},
              {2, 1, 4, 2, 0, op_neg, 0, 2, 0, -1, -1, op_add, 0, 3, 2, 1, -1, 3, 0, 0, 1}, 2),
->>>>>>> regions
       single(k_normal, {}, {{d, {17}}}, {1, 0}, 2),
       single(k_permutation, {}, {{i, {19}}}, {0, 1}, 2),
   };

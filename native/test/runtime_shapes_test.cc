@@ -70,7 +70,20 @@ class Shapes {
     a.insert(a.end(), {m, k});
     b.insert(b.end(), {k, n});
     c.insert(c.end(), {m, n});
-    if (pick(0, 1) == 0) return single(k_matmul, {{dtype, a}, {dtype, b}}, {{dtype, c}}, {});
+    if (pick(0, 2) == 0) return single(k_matmul, {{dtype, a}, {dtype, b}}, {{dtype, c}}, {});
+    if (pick(0, 1) == 0) {  // with an epilogue that adds a bias and gives two outputs
+      ProgramBuilder builder;
+      const int32_t x = builder.buffer(BufferKind::kInput, dtype, TensorSpec{dtype, a}.size());
+      const int32_t y = builder.buffer(BufferKind::kInput, dtype, TensorSpec{dtype, b}.size());
+      const int32_t bias = builder.buffer(BufferKind::kInput, dtype, std::max(1, std::max(m, n)));
+      const int32_t z = builder.buffer(BufferKind::kOutput, dtype, TensorSpec{dtype, c}.size());
+      const int32_t positive = builder.buffer(BufferKind::kOutput, kBool, TensorSpec{dtype, c}.size());
+      std::vector<int32_t> strides(c.size(), 0);
+      strides[c.size() - pick(1, 2)] = 1;
+      builder.instruction(k_matmul, {{x, a, {}}, {y, b, {}}, {bias, c, strides}}, {{z, c, {}}, {positive, c, {}}},
+                          {0, 4, 2, op_add, double(dtype), 2, 0, 1, -1, op_gt, double(dtype), 3, 2, 1, -1, 2, 3});
+      return {"matmul with an epilogue", builder.words()};
+    }
     // Both operands transposed, the second one and the same for the whole batch.
     ProgramBuilder builder;
     std::vector<int32_t> strides(a.size(), 0), shared(b.size(), 0);

@@ -1,6 +1,7 @@
 import { activationCases } from './cases/activations';
 import type { Case } from './cases/case';
 import { convCases } from './cases/conv';
+import { crossEntropyCases } from './cases/cross-entropy';
 import { elementwiseCases } from './cases/elementwise';
 import { indexingCases } from './cases/indexing';
 import { matmulCases } from './cases/matmul';
@@ -18,6 +19,7 @@ export const cases: readonly Case[] = [
   ...shapeCases,
   ...reduceCases,
   ...softmaxCases,
+  ...crossEntropyCases,
   ...matmulCases,
   ...convCases,
   ...poolCases,

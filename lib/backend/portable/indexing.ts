@@ -12,7 +12,7 @@ import {
 import { coalesceTogether, copyElements, Cursor, type Walk } from './strided';
 
 /** The value at a position of an index tensor, refused outside of [0, size). */
-function checkedIndex(index: BoundView, position: number, size: number): number {
+export function checkedIndex(index: BoundView, position: number, size: number): number {
   const value = index.integers[index.offset + position]!;
   if (value >= 0 && value < size) return value;
   throw new KernelFailure('value', `index ${value} at position ${position} is out of range [0, ${size})`);

@@ -76,6 +76,11 @@ export class Call {
     return this.instruction.attributes;
   }
 
+  /** The same instruction on other inputs, for kernels made of two. */
+  withInputs(inputs: readonly BoundView[]): Call {
+    return new Call(this.index, this.instruction, inputs, this.outputs, this.workspace);
+  }
+
   check(condition: boolean, what: string): asserts condition {
     if (condition) return;
     const { kernel, label } = this.instruction;

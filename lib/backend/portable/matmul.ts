@@ -1,3 +1,5 @@
+import { sizeOf } from '../../tensor/shape';
+import { elementwise } from './elementwise';
 import {
   addPanelProduct,
   clampToPanels,
@@ -25,8 +27,33 @@ interface Side {
   readonly kStride: number;
 }
 
-export const matmul: Kernel = (call: Call) => {
-  call.checkCounts(2, 1, 0);
+export const matmul: Kernel = (call: Call, scalars: number) =>
+  call.attributes.length === 0 ? product(call, false) : productWithEpilogue(call, scalars);
+
+/** First the product, in the memory of output 0, then the byte code on it: see kernels.ts. */
+function productWithEpilogue(call: Call, scalars: number): Task {
+  call.check(call.inputs.length >= 2 && call.outputs.length >= 1, 'lacks matrices or a result');
+  const made = product(call, true);
+  const rest = call.withInputs([call.outputs[0]!, ...call.inputs.slice(2)]);
+  const chain = elementwise(rest, scalars);
+  return {
+    parts: made.parts + chain.parts,
+    run(part) {
+      if (part < made.parts) return made.run(part);
+      // Not before: it may read the product already.
+      if (part === made.parts) {
+        rest.scalars = call.scalars;
+        chain.begin!();
+      }
+      chain.run(part - made.parts);
+    },
+    end: () => chain.end!(),
+  };
+}
+
+/** An epilogue may see the product in another shape. */
+function product(call: Call, hasEpilogue: boolean): Task {
+  if (!hasEpilogue) call.checkCounts(2, 1, 0);
   const [a, b, out] = [call.inputs[0]!, call.inputs[1]!, call.outputs[0]!];
   call.checkDType(a, floatTypes, 'the left input');
   call.checkDType(b, [a.dtype], 'the right input');
@@ -37,7 +64,8 @@ export const matmul: Kernel = (call: Call) => {
   const [m, k] = [a.shape[rank - 2]!, a.shape[rank - 1]!];
   const n = b.shape[b.shape.length - 1]!;
   call.checkShape(b, [...batch, k, n], 'the right input');
-  call.checkShape(out, [...batch, m, n], 'the output');
+  if (hasEpilogue) call.check(out.size === sizeOf([...batch, m, n]), "the output does not have the product's size");
+  else call.checkShape(out, [...batch, m, n], 'the output');
 
   const side = (view: BoundView, count: number, stride: number, kStride: number): Side => {
     const strides = view.strides.slice(0, -2);
@@ -49,7 +77,7 @@ export const matmul: Kernel = (call: Call) => {
   // The transposed product has the same bits, and few rows need no packing.
   if (n < PANEL && m >= PANEL) return multiply(call, right, left, k, batches, 1, n);
   return multiply(call, left, right, k, batches, n, 1);
-};
+}
 
 /** out[batch, i, j] = sum over k of rows[i, k] columns[j, k]. */
 function multiply(

@@ -9,7 +9,7 @@ import { matmul } from './matmul';
 import { avgPool2d, avgPool2dInputGrad, maxPool2d, maxPool2dIndices } from './pool';
 import { normal, permutation } from './random';
 import { argmax, argmin, logSumExp, max, min, sum, variance } from './reduce';
-import { logSoftmax, softmax } from './softmax';
+import { logSoftmax, softmax, softmaxCrossEntropy, softmaxCrossEntropyGrad } from './softmax';
 
 /** The compiler sees to it that no kernel is missing. */
 export const kernelTable: { readonly [K in KernelName]: Kernel } = {
@@ -23,6 +23,8 @@ export const kernelTable: { readonly [K in KernelName]: Kernel } = {
   variance,
   softmax,
   logSoftmax,
+  softmaxCrossEntropy,
+  softmaxCrossEntropyGrad,
   matmul,
   conv2d,
   conv2dInputGrad,
@@ -40,11 +42,7 @@ export const kernelTable: { readonly [K in KernelName]: Kernel } = {
   embeddingGrad,
   concat,
   pad,
-<<<<<<< HEAD
   checkRange,
-  uniform,
-=======
->>>>>>> regions
   normal,
   permutation,
 };

@@ -7,12 +7,13 @@ import type { Instruction } from './program';
  * 40 GFLOP/s for products, 0.3 ns for each element that a memory-bound kernel touches.
  */
 export function estimateNanoseconds(instruction: Instruction): number {
-  const { kernel, inputs, outputs } = instruction;
+  const { kernel, inputs, outputs, attributes } = instruction;
   const elements = [...inputs, ...outputs].reduce((sum, view) => sum + sizeOf(view.shape), 0);
   const outputElements = sizeOf(outputs[0]!.shape);
   switch (kernel) {
     case 'matmul':
-      return 100 + (outputElements * (inputs[0]!.shape.at(-1) ?? 1)) / 20;
+      // An epilogue's steps count as in a region.
+      return 100 + (outputElements * (inputs[0]!.shape.at(-1) ?? 1)) / 20 + outputElements * 0.2 * (attributes[3] ?? 0);
     case 'conv2d':
     case 'conv2dInputGrad':
     case 'conv2dWeightGrad': {

@@ -10,6 +10,14 @@ export interface Group {
   /** Reductions of its values over the trailing dims that the same pass makes. */
   readonly folds: readonly Value[];
   readonly elementwise: boolean;
+  /** The region runs as the epilogue of a product (epilogue.ts). */
+  readonly product?: {
+    readonly value: Value;
+    /** The value and its views, as the region reads them. */
+    readonly seen: readonly Value[];
+    /** The output in whose memory it is made. */
+    readonly into: Value;
+  };
 }
 
 /** Beyond this, more blocks than fit the L1 cache would be in use at once. */

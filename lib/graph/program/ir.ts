@@ -1,10 +1,6 @@
 import type { DType } from '../../tensor/dtype';
-<<<<<<< HEAD
-import type { Tensor } from '../../tensor/tensor';
-import type { Shape } from '../../tensor/shape';
-=======
 import { shapesEqual, type Shape } from '../../tensor/shape';
->>>>>>> regions
+import type { Tensor } from '../../tensor/tensor';
 import type { Op } from '../op';
 import { applicationOf, resultIndex, type Formula } from '../formula';
 import { opOf } from '../op';

@@ -27,7 +27,15 @@ export const kernels = {
   softmax: { strided: 'none' }, // F
   logSoftmax: { strided: 'none' }, // F
 
+  // Logits [N, C], labels int32 [N]; attributes [ignoreIndex, mean (0 or 1)]. A label that is neither ignoreIndex nor in
+  // [0, C) is a run-time failure of kind 'value'. With mean all is divided by the number of rows that are not ignored.
+  softmaxCrossEntropy: { strided: 'none' }, // logits, labels -> [N]: log Σ e^x - x[label]; ignored: 0 (divided: 0 / count)
+  softmaxCrossEntropyGrad: { strided: 'none' }, // g [N] or [1], logits, labels -> [N, C]: g (softmax - onehot); ignored: 0
+
   // [...batch, M, K] x [...batch, K, N] -> [...batch, M, N]; same rank, same batch dims (broadcast by stride 0). F
+  // With attributes an epilogue follows: they are byte code (elementwise.ts) whose register 0 is the product and whose next
+  // ones are the inputs behind the two matrices. These and all outputs have one shape, of as many elements as the
+  // product. Output 0 has its dtype and is written by a step after which none reads register 0: there it is made.
   matmul: { strided: 'all' },
 
   // NCHW, F. Attributes [strideH, strideW, paddingH, paddingW, dilationH, dilationW, groups].

@@ -78,12 +78,19 @@ export function lower(graph: Graph, groups: readonly Group[]): Lowered {
     isDense(place.layout) ? place : copy(place, place.layout.shape, dtype);
 
   const emitRegion = (group: Group): void => {
-    const { outputs, folds } = group;
+    const { folds, product } = group;
     const { shape } = group.values[0]!;
+    // The first output is where a product is made.
+    const isFirst = (output: Value): number => Number(output === product?.into);
+    const outputs = product === undefined ? group.outputs : group.outputs.toSorted((a, b) => isFirst(b) - isFirst(a));
     const members = new Set(group.values);
     const inputs: Value[] = [];
     const scalars: ScalarSource[] = [];
     const external = new Map<Value, { input: number } | { scalar: number }>();
+    if (product !== undefined) {
+      inputs.push(product.value);
+      product.seen.forEach((value) => external.set(value, { input: 0 }));
+    }
     for (const value of group.values)
       for (const input of value.inputs) {
         if (members.has(input) || external.has(input)) continue;
@@ -91,7 +98,9 @@ export function lower(graph: Graph, groups: readonly Group[]): Lowered {
         if (scalar === null) external.set(input, { input: inputs.push(input) - 1 });
         else external.set(input, { scalar: scalars.push(scalar) - 1 });
       }
-    const inputViews = inputs.map((input) => viewOf(broadcast(placeOf(input), shape)));
+    const operands = product === undefined ? [] : product.value.inputs.map((input) => viewOf(placeOf(input)));
+    const read = product === undefined ? inputs : inputs.slice(1);
+    const inputViews = read.map((input) => viewOf(broadcast(placeOf(input), shape)));
     for (const output of outputs) places.set(output, newPlace(shape, output.dtype));
     for (const fold of folds) places.set(fold, newPlace(fold.shape, fold.dtype));
     const foldedView = (fold: Value): View => ({
@@ -99,8 +108,8 @@ export function lower(graph: Graph, groups: readonly Group[]): Lowered {
       ...dense(shape.slice(0, shape.length + 1 - fold.attributes.length)),
     });
     instructions.push({
-      kernel: 'elementwise',
-      inputs: inputViews,
+      kernel: product === undefined ? 'elementwise' : 'matmul',
+      inputs: [...operands, ...inputViews],
       outputs: [...outputs.map((output) => viewOf(places.get(output)!)), ...folds.map(foldedView)],
       attributes: regionAttributes(
         group.values,

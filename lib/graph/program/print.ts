@@ -15,10 +15,11 @@ export function printProgram(program: Program): string {
   program.instructions.forEach((instruction) => {
     const outputs = instruction.outputs.map(printView).join(', ');
     const inputs = instruction.inputs.map(printView).join(', ');
-    const isRegion = instruction.kernel === 'elementwise';
+    const isEpilogue = instruction.kernel === 'matmul' && instruction.attributes.length > 0;
+    const isRegion = instruction.kernel === 'elementwise' || isEpilogue;
     const attributes = isRegion || instruction.attributes.length === 0 ? '' : ` [${instruction.attributes.join(', ')}]`;
     lines.push(`  ${outputs} = ${instruction.kernel}(${inputs})${attributes}  # ${instruction.label}`);
-    if (isRegion) lines.push(...printRegion(instruction));
+    if (isRegion) lines.push(...printRegion(instruction, isEpilogue));
   });
   return lines.join('\n');
 }
@@ -28,11 +29,14 @@ function printView({ buffer, offset, shape, strides }: View): string {
   return `%${buffer}${start}[${shape.join('x')}]/${strides.join(',')}`;
 }
 
-function printRegion(instruction: Instruction): string[] {
-  const { segments, inputs, scalars, steps, outputRegisters, folds, scalarSlots } = readByteCode(instruction);
+function printRegion(instruction: Instruction, isEpilogue: boolean): string[] {
+  // Register 0 of an epilogue is the product; the next ones are the inputs behind the two matrices.
+  const code = isEpilogue ? { ...instruction, inputs: instruction.inputs.slice(1) } : instruction;
+  const { segments, inputs, scalars, steps, outputRegisters, folds, scalarSlots } = readByteCode(code);
   const dtypeNames = Object.keys(dtypes);
   const name = (register: number): string => {
-    if (register < inputs) return `in${register}`;
+    if (isEpilogue && register === 0) return 'product';
+    if (register < inputs) return `in${isEpilogue ? register + 1 : register}`;
     if (register < inputs + scalars.length)
       return `scalar${scalarSlots.map((slots) => slots[register - inputs]).join('/')}`;
     const output = outputRegisters.findIndex((other, i) => other === register && folds[i] === 0);

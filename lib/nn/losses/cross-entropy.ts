@@ -1,13 +1,15 @@
 import { ShapeError, ValueError } from '../../errors';
 import { labelled } from '../../graph/modes';
 import { add, div, mul, neg, where } from '../../ops/elementwise';
+import { softmaxCrossEntropy } from '../../ops/cross-entropy';
 import { sum } from '../../ops/reduce';
+import { movedim, reshape } from '../../ops/shape';
 import { logSoftmax } from '../../ops/softmax';
 import { isFloat } from '../../tensor/dtype';
 import { formatShape, shapesEqual } from '../../tensor/shape';
 import type { Tensor, TensorBase } from '../../tensor/tensor';
 import { checkNumber } from '../check';
-import { alongClasses, checkWeight, chosenOf, classDim, labelsOf, type Labels } from './labels';
+import { alongClasses, checkLabels, checkWeight, chosenOf, classDim, labelsOf, type Labels } from './labels';
 import { checkFloat, checkReduction, checkReductionName, checkTensor, reduce } from './reduction';
 import type { LossOptions, Reduction } from './reduction';
 
@@ -72,7 +74,8 @@ function ofProbabilities(name: string, input: TensorBase, target: TensorBase, op
 }
 
 function ofIndices(name: string, input: TensorBase, target: TensorBase, options: CrossEntropyOptions): Tensor {
-  const { labelSmoothing = 0, reduction = 'mean', weight } = options;
+  const { labelSmoothing = 0, reduction = 'mean', weight, ignoreIndex = -100 } = options;
+  if (labelSmoothing === 0 && !weight && (ignoreIndex | 0) === ignoreIndex) return plain(name, input, target, options);
   const labels = labelsOf(name, input, target, options);
   const logProbabilities = logSoftmax(input, labels.dim);
   const exact = weighted(name, negativeLogLikelihood(logProbabilities, labels), labels, reduction);
@@ -81,6 +84,20 @@ function ofIndices(name: string, input: TensorBase, target: TensorBase, options:
   const total = neg(sum(all, { dim: labels.dim }));
   const even = weighted(name, where(labels.ignored, 0, total), labels, reduction);
   return add(mul(exact, 1 - labelSmoothing), mul(even, labelSmoothing / input.shape[labels.dim]!));
+}
+
+/** Neither weights nor smoothing: one operation, whose losses add up to the mean. */
+function plain(name: string, input: TensorBase, target: TensorBase, options: CrossEntropyOptions): Tensor {
+  const { reduction = 'mean', ignoreIndex } = options;
+  const { dim, classes } = checkLabels(name, input, target, options);
+  checkReduction(name, reduction, target.size);
+  const rows = [target.size, classes];
+  const logits = input.rank > 2 ? movedim(input, dim, -1) : input;
+  const losses = softmaxCrossEntropy(reshape(logits, rows), reshape(target, [target.size]), {
+    ignoreIndex,
+    mean: reduction === 'mean',
+  });
+  return reduction === 'none' ? reshape(losses, target.shape) : sum(losses);
 }
 
 /**

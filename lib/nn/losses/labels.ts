@@ -53,9 +53,13 @@ export interface LabelOptions {
   ignoreIndex?: number | null;
 }
 
-/** The labels of a target, which has the input's shape without its classes. */
-export function labelsOf(name: string, input: TensorBase, target: TensorBase, options: LabelOptions): Labels {
-  const { weight, ignoreIndex = -100 } = options;
+/** Checks the input, a target of the input's shape without its classes, and the options; says where the classes are. */
+export function checkLabels(
+  name: string,
+  input: TensorBase,
+  target: TensorBase,
+  { weight, ignoreIndex = -100 }: LabelOptions,
+): { dim: number; classes: number } {
   checkFloat(name, { input });
   checkIndices(name, 'target', target);
   const { dim, classes } = classDim(name, input);
@@ -66,6 +70,14 @@ export function labelsOf(name: string, input: TensorBase, target: TensorBase, op
       `${name}: class indices for an input ${formatShape(input.shape)} are ${formatShape(expected)}, got ${formatShape(target.shape)}`,
     );
   checkWeight(name, weight, classes);
+  return { dim, classes };
+}
+
+/** The labels of a target. */
+export function labelsOf(name: string, input: TensorBase, target: TensorBase, options: LabelOptions): Labels {
+  const { weight, ignoreIndex = -100 } = options;
+  const { dim } = checkLabels(name, input, target, options);
+  const expected = target.shape;
   const given = cast(target, 'int32');
   const ignored = ignoreIndex === null ? full(expected, false) : eq(given, ignoreIndex);
   const index = where(ignored, 0, given);

@@ -1,5 +1,7 @@
 import { backends } from './backends';
-import { broadcast, dense, elements, type Operand, permuted, runKernel, sizeOf, sliced } from './builder';
+import { BackendError } from '../../../lib/errors';
+import { opcodeIds } from '../../../lib/graph/program/elementwise';
+import { broadcast, dense, elements, type Operand, permuted, type Result, runKernel, sizeOf, sliced } from './builder';
 import { expectEqual, expectWithin, Numbers, roundoff } from './numbers';
 
 // Looking up a global costs a microsecond inside jest.
@@ -119,5 +121,32 @@ describe.each(backends)('matmul on %s', (_name, backend) => {
       expectEqual(multiply(dense(dtype, [2, 2], [1]), dense(dtype, [2, 0], [0])), []);
       expectEqual(multiply(dense(dtype, [0, 2, 2], [0]), dense(dtype, [0, 2, 2], [0])), []);
     });
+  });
+});
+
+describe.each(backends)('the epilogue of matmul on %s', (_name, backend) => {
+  const { copy, mul } = opcodeIds;
+  /** A 2 x 2 product, byte code of one step, and what reads registers in place of a and b. */
+  const call = (attributes: number[], results: Result[], inputs: Operand[] = []): (() => number[][]) => {
+    const [a, b] = [dense('float32', [2, 3], [1, 2, 3]), dense('float32', [3, 2], [1, -1])];
+    return () => runKernel(backend, { kernel: 'matmul', inputs: [a, b, ...inputs], outputs: results, attributes });
+  };
+  const result: Result = { dtype: 'float32', shape: [2, 2] };
+  const other = dense('float32', [2, 2], [10, 20, 30, 40]);
+
+  it('reads the product as register 0 and further inputs behind it', () => {
+    expect(call([0, 3, 1, mul, 0, 2, 0, 1, -1, 2], [result], [other])()).toEqual([[60, -120, 180, -240]]);
+  });
+
+  it.each<[string, number[], Result[], Operand[]]>([
+    ['a register that is not there', [0, 2, 1, mul, 0, 1, 0, 7, -1, 1], [result], []],
+    ['an output that no step writes', [0, 3, 1, mul, 0, 1, 0, 0, -1, 2], [result], []],
+    ['too few attributes', [0, 2, 1], [result], []],
+    ['another size', [0, 2, 1, mul, 0, 1, 0, 0, -1, 1], [{ dtype: 'float32', shape: [3, 2] }], []],
+    ['inputs of another shape', [0, 3, 1, mul, 0, 2, 0, 1, -1, 2], [result], [dense('float32', [2], [1])]],
+    ['another dtype', [0, 2, 1, copy, 0, 1, 0, -1, -1, 1], [{ dtype: 'float64', shape: [2, 2] }], []],
+    ['a scalar that the program lacks', [1, 3, 1, 0, 0, mul, 0, 2, 0, 1, -1, 2], [result], []],
+  ])('is refused: %s', (_what, attributes, results, inputs) => {
+    expect(call(attributes, results, inputs)).toThrow(BackendError);
   });
 });
