@@ -21,5 +21,11 @@ export class DataError extends SaddlepointError {}
 /** Gradients asked where the recorded graph has none, or has been freed. */
 export class GradientError extends SaddlepointError {}
 
+/** A program was not run to its end, because its AbortSignal said so; `cause` is the reason of the signal. */
+export class AbortError extends SaddlepointError {}
+
+/** A program would need more memory than `setMemoryLimit` allows. */
+export class MemoryLimitError extends SaddlepointError {}
+
 /** The backend failed: no memory, an addon that does not fit, a program that it refuses. */
 export class BackendError extends SaddlepointError {}

@@ -3,6 +3,7 @@ import type { TypedArray } from '../tensor/dtype';
 import { formatShape } from '../tensor/shape';
 import { setAddressOf, Storage } from '../tensor/storage';
 import type { Tensor } from '../tensor/tensor';
+import { abortErrorOf, signalOf, whenAborted, type AbortOptions } from './abort';
 import type { Backend } from './backend';
 import { Completion } from './completion';
 import { countPending, sitesOf, trace, type Trace } from './program/trace';
@@ -56,19 +57,22 @@ export function stats(): { programs: number; compilations: number; recomputed: n
   return { ...counts, inFlight: queue?.inFlight ?? 0 };
 }
 
-export interface SubmitOptions {
+export interface SubmitOptions extends AbortOptions {
   /** Called when the program fails, after its Variables have gone back. */
   readonly onFailure?: (error: Error) => void;
 }
 
 /**
  * Computes the tensors, with whatever is bound to them, without waiting. The completion rejects with the error of the
- * program, or of the one it depends on; unobserved, that error is thrown at the next step or read.
+ * program, or of the one it depends on; unobserved, that error is thrown at the next step or read. Nothing is started if
+ * the signal has aborted.
  */
 export function submit(roots: readonly Tensor[], options: SubmitOptions = {}): Completion<void> {
   const target = backendQueue();
   target.collect();
   target.throwHeld();
+  const signal = signalOf('step', options);
+  if (signal?.aborted === true) return rejected(target, abortErrorOf(signal));
   const completion = start(target, roots, false, options);
   if (completion !== null) return completion;
   // Nothing is left to start; the latest that is still running decides.
@@ -110,8 +114,8 @@ function start(
   const failure = [...wanted, ...traced.leaves].find((tensor) => tensor.failure !== null)?.failure ?? null;
   if (traced.roots.length === 0 && failure === null) return null;
   const { promise, resolve, reject } = deferred<void>();
-  const { onFailure } = options;
-  const pending: Pending = { id: ++runs, roots: traced.roots, onFailure, completion: promise, resolve, reject };
+  const { onFailure, signal = null } = options;
+  const pending: Pending = { id: ++runs, roots: traced.roots, onFailure, signal, completion: promise, resolve, reject };
   try {
     if (failure !== null) throw failure;
     const compiled = cache.find(traced) ?? compileNow(traced, target.backend);
@@ -137,7 +141,10 @@ function prepare(pending: Pending, traced: Trace, compiled: Compiled): Flight {
       bindings: bind(traced, compiled),
       scalars: Float64Array.from(traced.scalars, (scalar) => scalar.scalar),
       after: runsBefore(traced),
+      times: null,
     },
+    isSettled: false,
+    ignoreSignal: null,
     siteOf: (instruction) => sites[compiled.sites[instruction] ?? -1] ?? null,
   };
 }
@@ -198,8 +205,8 @@ function warnRecomputed(again: number): void {
 // ---- reading
 
 /** The tensor's numbers, once they are there: a copy that the caller owns. */
-export function readData(tensor: Tensor): Completion<TypedArray> {
-  return read(tensor, copyOf);
+export function readData(tensor: Tensor, options: AbortOptions = {}): Completion<TypedArray> {
+  return read(tensor, copyOf, signalOf('data', options));
 }
 
 /** `readData` that waits. */
@@ -209,9 +216,9 @@ export function readDataSync(tensor: Tensor): TypedArray {
 }
 
 /** The only number of the tensor. Throws ShapeError if there are more; DTypeError for an int64 beyond 2^53. */
-export function readItem(tensor: Tensor): Completion<number> {
+export function readItem(tensor: Tensor, options: AbortOptions = {}): Completion<number> {
   checkItem(tensor);
-  return read(tensor, itemOf);
+  return read(tensor, itemOf, signalOf('item', options));
 }
 
 /** `readItem` that waits. */
@@ -233,9 +240,10 @@ function throwFailure({ failure }: Tensor): void {
   if (failure !== null) throw failure;
 }
 
-function read<T>(tensor: Tensor, get: (tensor: Tensor) => T): Completion<T> {
-  const { promise, resolve, reject } = deferred<T>();
+function read<T>(tensor: Tensor, get: (tensor: Tensor) => T, signal: AbortSignal | null): Completion<T> {
   const target = backendQueue();
+  if (signal?.aborted === true) return rejected(target, abortErrorOf(signal));
+  const { promise, resolve, reject } = deferred<T>();
   const fail = (error: Error): void => {
     reject(error);
     target.hold(error, promise);
@@ -243,15 +251,20 @@ function read<T>(tensor: Tensor, get: (tensor: Tensor) => T): Completion<T> {
   const done = (): void => (tensor.failure !== null ? fail(tensor.failure) : resolve(get(tensor)));
   try {
     // Its error is this promise's.
-    if (tensor.failure === null && tensor.pending) submit([tensor]).observed = true;
+    if (tensor.failure === null && tensor.pending) submit([tensor], { signal: signal ?? undefined }).observed = true;
     else target.throwHeld();
   } catch (error) {
     reject(error as Error);
     return promise;
   }
   const running = target.completionOf(tensor.run);
-  if (running !== null) running.then(done, done);
-  else done();
+  if (running === null) done();
+  else if (signal === null) running.then(done, done);
+  else {
+    // The program may be somebody else's, who wants it still.
+    const ignore = whenAborted(signal, () => fail(abortErrorOf(signal)));
+    running.finally(ignore).then(done, done);
+  }
   return promise;
 }
 
@@ -308,6 +321,13 @@ function deferred<T>(): { promise: Completion<T>; resolve: (value: T) => void; r
     };
   });
   return { promise, resolve, reject };
+}
+
+function rejected<T>(target: Queue, error: Error): Completion<T> {
+  const { promise, reject } = deferred<T>();
+  reject(error);
+  target.hold(error, promise);
+  return promise;
 }
 
 function completed(): Completion<void> {

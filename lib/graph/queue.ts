@@ -1,6 +1,7 @@
 import type { SaddlepointError } from '../errors';
 import { BackendError, ValueError } from '../errors';
 import type { Tensor } from '../tensor/tensor';
+import { abortErrorOf, whenAborted } from './abort';
 import type { Backend, Run, RunFailure } from './backend';
 import type { Completion } from './completion';
 
@@ -12,6 +13,7 @@ export interface Pending {
   readonly id: number;
   readonly roots: readonly Tensor[];
   readonly onFailure: ((error: Error) => void) | undefined;
+  readonly signal: AbortSignal | null;
   readonly completion: Completion<void>;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
@@ -22,6 +24,10 @@ export interface Flight extends Pending {
   readonly run: Run;
   /** For each instruction where the operation that it checks was recorded. */
   readonly siteOf: (instruction: number) => Error | null;
+  /** Whoever waits for it has heard of it; the backend may still have it. */
+  isSettled: boolean;
+  /** Ends listening to the signal. */
+  ignoreSignal: (() => void) | null;
 }
 
 /**
@@ -51,7 +57,19 @@ export class Queue {
       for (const root of flight.roots) root.run = flight.run.id;
       this.#flights.set(flight.run.id, flight);
       this.backend.submit(flight.run);
+      const { signal } = flight;
+      if (signal !== null) flight.ignoreSignal = whenAborted(signal, () => this.#abort(flight, signal));
     }
+  }
+
+  #abort(flight: Flight, signal: AbortSignal): void {
+    this.collect();
+    if (flight.isSettled) return;
+    this.backend.abort(flight.run.id);
+    // Variables go back in the order of the runs; without any, whoever waits hears of it at once.
+    if (flight.roots.some((root) => root.variable !== null)) return;
+    flight.isSettled = true;
+    this.#finish(flight, abortErrorOf(signal));
   }
 
   /** Settles what has ended. */
@@ -103,6 +121,9 @@ export class Queue {
   }
 
   #settle(flight: Flight, failure: RunFailure | null): void {
+    flight.ignoreSignal?.();
+    if (flight.isSettled) return;
+    flight.isSettled = true;
     this.#finish(flight, failure === null ? null : this.#errorOf(flight, failure));
   }
 
@@ -125,6 +146,7 @@ export class Queue {
   #errorOf(flight: Flight, failure: RunFailure): Error {
     const cause = this.#errors.get(failure.cause);
     if (cause !== undefined) return cause;
+    if (failure.kind === 'aborted' && flight.signal?.aborted === true) return abortErrorOf(flight.signal);
     const instruction = flight.run.loaded.program.instructions[failure.instruction];
     const message = instruction === undefined ? failure.message : `${instruction.label}: ${failure.message}`;
     if (failure.kind !== 'value') return new BackendError(message);

@@ -1,5 +1,6 @@
 #include "executor.h"
 
+#include <cstdio>
 #include <utility>
 
 namespace saddlepoint {
@@ -19,6 +20,7 @@ std::unique_ptr<Request> Executor::newRequest() {
   if (spare_.empty()) return std::make_unique<Request>();
   std::unique_ptr<Request> request = std::move(spare_.back());
   spare_.pop_back();
+  request->aborted = false;
   return request;
 }
 
@@ -38,6 +40,13 @@ bool Executor::submit(std::unique_ptr<Request> request) {
   }
   submitted_.notify_one();
   return true;
+}
+
+void Executor::abort(int64_t id) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (running_ != nullptr && running_->id == id) running_->aborted = true;
+  for (const std::unique_ptr<Request>& request : queue_)
+    if (request->id == id) request->aborted = true;
 }
 
 void Executor::wait(int64_t id) {
@@ -71,9 +80,9 @@ void Executor::reset() {
   last_id_ = 0;
 }
 
-void Executor::runInline(Program* program, void* const* bindings, const double* scalars, RunFailure* failure) {
+void Executor::runInline(Program* program, const RunInput& input, RunFailure* failure) {
   if (!idle()) wait(last_id_);
-  runner_.run(program, bindings, scalars, stopping_, failure);
+  runner_.run(program, input, stopping_, failure);
 }
 
 void Executor::setTable(const KernelTable* table) {
@@ -100,11 +109,21 @@ void* Executor::threadMain(void* self) {
 void Executor::work() {
   while (std::unique_ptr<Request> request = next()) {
     RunFailure failure;
-    if (!dependencyFailed(*request, &failure))
-      runner_.run(request->program.get(), request->bindings.data(), request->scalars.data(), stopping_, &failure);
+    run(request.get(), &failure);
     finish(std::move(request), failure);
     notify_(context_);
   }
+}
+
+void Executor::run(Request* request, RunFailure* failure) {
+  if (dependencyFailed(*request, failure)) return;
+  if (request->aborted.load()) {
+    failure->kind = kFailAborted;
+    std::snprintf(failure->message, kMessageBytes, "aborted before it began");
+    return;
+  }
+  const RunInput input{request->bindings.data(), request->scalars.data(), request->times, &request->aborted};
+  runner_.run(request->program.get(), input, stopping_, failure);
 }
 
 std::unique_ptr<Request> Executor::next() {
@@ -118,6 +137,7 @@ std::unique_ptr<Request> Executor::next() {
   if (stopping_.load()) return nullptr;
   std::unique_ptr<Request> request = std::move(queue_.front());
   queue_.pop_front();
+  running_ = request.get();
   queued_.fetch_sub(1);
   return request;
 }
@@ -146,6 +166,7 @@ void Executor::finish(std::unique_ptr<Request> request, const RunFailure& failur
       failed_.push_back({id, failure});
       if (failure.cause < 0) failed_.back().failure.cause = id;
     }
+    running_ = nullptr;
     spare_.push_back(std::move(request));
     // In this order: whoever sees that the last has ended sees that nothing is left.
     const bool isLast = left_.fetch_sub(1) == 1;

@@ -153,7 +153,7 @@ TEST(Executor, RunsInOrderAndReports) {
   RunFailure failure;
   void* const bindings[] = {x.data()};
   const double one = 1;
-  executor.runInline(program.get(), bindings, &one, &failure);  // after what is queued
+  executor.runInline(program.get(), {bindings, &one}, &failure);  // after what is queued
   EXPECT_TRUE(executor.idle());
   for (float value : x) ASSERT_EQ(value, 3003);
   executor.collect(&ended);

@@ -1,7 +1,7 @@
 import type { Backend, Completion, LoadedProgram, Run, RunFailure } from '../../graph/backend';
 import type { Program } from '../../graph/program/program';
 import { PreparedProgram } from './program';
-import { Execution, Runner } from './runner';
+import { Execution, nanoseconds, Runner } from './runner';
 import { Workspace } from './workspace';
 
 /** The backend in plain JavaScript: runs wherever Node does, on the thread of the caller, in slices. */
@@ -27,6 +27,10 @@ export class PortableBackend implements Backend {
     this.runner.submit(run);
   }
 
+  abort(id: number): void {
+    this.runner.abort(id);
+  }
+
   collect(): Completion[] {
     return this.runner.collect();
   }
@@ -41,5 +45,9 @@ export class PortableBackend implements Backend {
 
   addressOf(): number {
     return 0;
+  }
+
+  now(): number {
+    return nanoseconds();
   }
 }

@@ -69,7 +69,7 @@ const { addon } = loadAddon();
       expect(runNow(backend, multiply(0), [float32([]), float32([]), float32([])])).toBeNull();
     });
 
-    it('runs what binds more buffers and scalars than the exchange array first holds', () => {
+    it('runs what binds many buffers and scalars', () => {
       const storages = Array.from({ length: 900 }, (_, i) => float32([i]));
       const output = new Storage('float32', 1);
       const buffers = [...storages.map(() => bound('input', 'float32', 1)), bound('output', 'float32', 1)];
@@ -119,7 +119,7 @@ const { addon } = loadAddon();
       const a = float32([1, 2]);
       expect(() => runNow(backend, multiply(2), [a, a])).toThrow(/3 bindings and 0 scalars, and was given 2 and 0/);
       expect(() => runNow(backend, multiply(2), [a, a, a], [1])).toThrow(BackendError);
-      expect(() => runNow(backend, multiply(2), [a, a, float32([1])])).toThrow(/binding 2 has another size/);
+      expect(() => runNow(backend, multiply(2), [a, a, float32([1])])).toThrow(/binding 2 is float32 \[1\], its buffer float32 \[2\]/);
       expect(() => runNow(backend, multiply(2), [a, a, int32([1, 2])])).toThrow(/binding 2 is int32/);
     });
 

@@ -195,7 +195,7 @@ describe('programs of several instructions', () => {
     const x = Array.from({ length: n }, (_, i) => i - 500);
     for (let repetition = 0; repetition < 3; repetition++) {
       const [state, out] = [Storage.from('float32', x), new Storage('float32', n)];
-      const run = { id: repetition + 1, loaded, bindings: [state, out], scalars: new Float64Array(0), after: [] };
+      const run = { id: repetition + 1, loaded, bindings: [state, out], scalars: new Float64Array(0), after: [], times: null };
       expect(backend.runInline(run)).toBeNull();
       expect(Array.from(out.data, Number)).toEqual(x.map((value) => -Math.abs(value)));
       expect(Array.from(state.data, Number)).toEqual(x.map(Math.abs));
@@ -214,7 +214,7 @@ describe('programs of several instructions', () => {
     const x = Array.from({ length: n }, (_, i) => i - 500);
     for (const loaded of [small, large, small]) {
       const [input, out] = [Storage.from('float32', x), new Storage('float32', n)];
-      backend.runInline({ id: 1, loaded, bindings: [input, out], scalars: new Float64Array(0), after: [] });
+      backend.runInline({ id: 1, loaded, bindings: [input, out], scalars: new Float64Array(0), after: [], times: null });
       expect(Array.from(out.data, Number)).toEqual(x.map((value) => (loaded === large ? Math.abs(value) : value)));
     }
   });
