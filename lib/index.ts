@@ -6,6 +6,8 @@ export * from './ops';
 export { fromTransferable, toTransferable, type TransferableTensor } from './ops/transfer';
 export * from './autodiff';
 export { stats } from './graph/evaluate';
+export { type AbortOptions } from './graph/abort';
+export { profile, type Profile, type ProfileOptions, type ProfileRow, type ProfileTotal } from './graph/profile';
 export { enableGrad, noGrad } from './graph/modes';
 export { type DType, type TypedArray } from './tensor/dtype';
 export { type Shape } from './tensor/shape';

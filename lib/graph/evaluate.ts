@@ -11,6 +11,7 @@ import { ProgramCache, type Compiled } from './programs';
 import { Queue, type Flight, type Pending } from './queue';
 import { opOf } from './op';
 import { setOnRecord } from './record';
+import { recorder } from './recorder';
 
 /** Programs estimated to take longer than this run on the backend's own thread. */
 const INLINE_NANOSECONDS = 100_000;
@@ -55,6 +56,11 @@ function backendQueue(): Queue {
 /** Counts since the start: programs run, programs compiled, and operations computed again for a later read. */
 export function stats(): { programs: number; compilations: number; recomputed: number; inFlight: number } {
   return { ...counts, inFlight: queue?.inFlight ?? 0 };
+}
+
+/** Resolves when nothing is in flight. */
+export async function settled(): Promise<void> {
+  while (queue !== null && queue.inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 export interface SubmitOptions extends AbortOptions {
@@ -110,7 +116,9 @@ function start(
   sync: boolean,
   options: SubmitOptions,
 ): Completion<void> | null {
+  const began = recorder?.now() ?? 0;
   const traced = trace(wanted);
+  recorder?.span('tracing', began);
   const failure = [...wanted, ...traced.leaves].find((tensor) => tensor.failure !== null)?.failure ?? null;
   if (traced.roots.length === 0 && failure === null) return null;
   const { promise, resolve, reject } = deferred<void>();
@@ -119,8 +127,10 @@ function start(
   try {
     if (failure !== null) throw failure;
     const compiled = cache.find(traced) ?? compileNow(traced, target.backend);
-    const flight = prepare(pending, traced, compiled);
+    const binding = recorder?.now() ?? 0;
+    const flight = prepare(pending, traced, compiled, target.backend);
     release(traced);
+    recorder?.span('submitting', binding);
     counts.programs++;
     const cost = compiled.program.estimatedNanoseconds * target.backend.costFactor;
     target.enqueue(flight, sync || cost < INLINE_NANOSECONDS);
@@ -131,7 +141,7 @@ function start(
   return promise;
 }
 
-function prepare(pending: Pending, traced: Trace, compiled: Compiled): Flight {
+function prepare(pending: Pending, traced: Trace, compiled: Compiled, backend: Backend): Flight {
   const sites = sitesOf(traced.nodes);
   return {
     ...pending,
@@ -141,8 +151,9 @@ function prepare(pending: Pending, traced: Trace, compiled: Compiled): Flight {
       bindings: bind(traced, compiled),
       scalars: Float64Array.from(traced.scalars, (scalar) => scalar.scalar),
       after: runsBefore(traced),
-      times: null,
+      times: recorder?.timesFor(compiled.program, backend) ?? null,
     },
+    submitted: recorder?.now() ?? 0,
     isSettled: false,
     ignoreSignal: null,
     siteOf: (instruction) => sites[compiled.sites[instruction] ?? -1] ?? null,
@@ -151,7 +162,12 @@ function prepare(pending: Pending, traced: Trace, compiled: Compiled): Flight {
 
 function compileNow(traced: Trace, backend: Backend): Compiled {
   counts.compilations++;
-  return cache.compile(traced, backend);
+  const began = recorder?.now() ?? 0;
+  try {
+    return cache.compile(traced, backend);
+  } finally {
+    recorder?.span('compiling', began);
+  }
 }
 
 /** Gives the roots their storages, new ones or those of the versions they replace, and lists what the program binds. */

@@ -4,6 +4,7 @@ import type { Tensor } from '../tensor/tensor';
 import { abortErrorOf, whenAborted } from './abort';
 import type { Backend, Run, RunFailure } from './backend';
 import type { Completion } from './completion';
+import { recorder } from './recorder';
 
 /** At most this many programs wait or run; the next submission waits for the oldest. */
 const MAX_IN_FLIGHT = 16;
@@ -24,6 +25,8 @@ export interface Flight extends Pending {
   readonly run: Run;
   /** For each instruction where the operation that it checks was recorded. */
   readonly siteOf: (instruction: number) => Error | null;
+  /** When, if it is profiled. */
+  readonly submitted: number;
   /** Whoever waits for it has heard of it; the backend may still have it. */
   isSettled: boolean;
   /** Ends listening to the signal. */
@@ -52,7 +55,11 @@ export class Queue {
     this.collect();
     while (this.#flights.size >= MAX_IN_FLIGHT) this.#waitForOldest();
     if (inline && this.#flights.size === 0) {
-      this.#settle(flight, this.backend.runInline(flight.run));
+      const began = recorder?.now() ?? 0;
+      const failure = this.backend.runInline(flight.run);
+      recorder?.ran(flight.run, this.backend, began, true);
+      recorder?.span('running', began);
+      this.#settle(flight, failure);
     } else {
       for (const root of flight.roots) root.run = flight.run.id;
       this.#flights.set(flight.run.id, flight);
@@ -78,6 +85,7 @@ export class Queue {
       const flight = this.#flights.get(id);
       if (flight === undefined) continue;
       this.#flights.delete(id);
+      recorder?.ran(flight.run, this.backend, flight.submitted, false);
       this.#settle(flight, failure);
     }
     if (this.#flights.size === 0) this.#errors.clear();
@@ -86,7 +94,9 @@ export class Queue {
   /** Blocks until the run has ended and is settled. */
   wait(id: number): void {
     if (!this.#flights.has(id)) return;
+    const began = recorder?.now() ?? 0;
     this.backend.wait(id);
+    recorder?.span('waiting', began);
     this.collect();
   }
 
