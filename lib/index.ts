@@ -7,6 +7,7 @@ export { fromTransferable, toTransferable, type TransferableTensor } from './ops
 export * from './autodiff';
 export { stats } from './graph/evaluate';
 export { type AbortOptions } from './graph/abort';
+export { setMemoryLimit } from './graph/memory';
 export { profile, type Profile, type ProfileOptions, type ProfileRow, type ProfileTotal } from './graph/profile';
 export { enableGrad, noGrad } from './graph/modes';
 export { type DType, type TypedArray } from './tensor/dtype';

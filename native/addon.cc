@@ -279,8 +279,9 @@ class Addon : public Napi::Addon<Addon> {
     return result;
   }
 
-  void abort(const Napi::CallbackInfo& info) {
-    executor_->abort(id(info.Env(), number(info, 0, "abort: id"), "abort"));
+  Napi::Value abort(const Napi::CallbackInfo& info) {
+    const bool found = executor_->abort(id(info.Env(), number(info, 0, "abort: id"), "abort"));
+    return Napi::Boolean::New(info.Env(), found);
   }
 
   Napi::Value now(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), nanoseconds()); }

@@ -22,7 +22,7 @@ export async function runProfile(options: ProfileArguments): Promise<void> {
   const { dataset, modelName, model, optimizer, batchSize } = createTraining(options, loadDataset(options));
   const batches = endless(new DataLoader(dataset, { batchSize, shuffle: true, seed, dropLast: batchSize <= dataset.train.length }));
   const step = async (): Promise<void> => {
-    const { images, labels } = batches.next().value!;
+    const { images, labels } = batches.next().value;
     optimizer.zeroGrad();
     const loss = crossEntropy(model.forward(images), labels);
     backward(loss);

@@ -16,7 +16,7 @@ export function signalOf(op: string, options: AbortOptions): AbortSignal | null 
   const { signal } = options;
   if (signal === undefined) return null;
   if (typeof signal?.aborted !== 'boolean' || typeof signal.addEventListener !== 'function')
-    throw new ValueError(`${op}: signal is an AbortSignal, got ${String(signal)}`);
+    throw new ValueError(`${op}: signal is an AbortSignal, got ${typeof signal}`);
   return signal;
 }
 

@@ -54,9 +54,9 @@ export interface Backend {
   collect(): Completion[];
   /**
    * Asks a queued run to fail as `aborted`: before it begins, or between two instructions. Once it overwrites state it
-   * goes on to its end, and whatever has ended stays as it is.
+   * goes on to its end. False if it has ended: then it stays as it is. A run that overwrites no state does fail if true.
    */
-  abort(id: number): void;
+  abort(id: number): boolean;
   /** Returns when the run has ended (it is then among `collect()`); drives the portable runner. */
   wait(id: number): void;
   /** Called on the event loop whenever queued runs have ended. Keeps the process alive only while runs are queued. */
@@ -65,6 +65,8 @@ export interface Backend {
   addressOf(buffer: ArrayBuffer): number;
   /** The clock of `Run.times`. */
   now(): number;
+  /** What the arena has or will have when all that was handed over has run; it never shrinks. */
+  readonly arenaBytes: number;
   readonly isa: string;
   /** How much longer than the native kernels it takes, roughly. */
   readonly costFactor: number;

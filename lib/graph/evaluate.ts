@@ -9,6 +9,7 @@ import { Completion } from './completion';
 import { countPending, sitesOf, trace, type Trace } from './program/trace';
 import { ProgramCache, type Compiled } from './programs';
 import { Queue, type Flight, type Pending } from './queue';
+import { checkMemory } from './memory';
 import { opOf } from './op';
 import { setOnRecord } from './record';
 import { recorder } from './recorder';
@@ -127,6 +128,7 @@ function start(
   try {
     if (failure !== null) throw failure;
     const compiled = cache.find(traced) ?? compileNow(traced, target.backend);
+    checkMemory(compiled, target.backend);
     const binding = recorder?.now() ?? 0;
     const flight = prepare(pending, traced, compiled, target.backend);
     release(traced);

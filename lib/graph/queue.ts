@@ -72,7 +72,7 @@ export class Queue {
   #abort(flight: Flight, signal: AbortSignal): void {
     this.collect();
     if (flight.isSettled) return;
-    this.backend.abort(flight.run.id);
+    if (!this.backend.abort(flight.run.id)) return;
     // Variables go back in the order of the runs; without any, whoever waits hears of it at once.
     if (flight.roots.some((root) => root.variable !== null)) return;
     flight.isSettled = true;

@@ -4,6 +4,14 @@
 #include <utility>
 
 namespace saddlepoint {
+namespace {
+
+void setAborted(RunFailure* failure) {
+  failure->kind = kFailAborted;
+  std::snprintf(failure->message, kMessageBytes, "aborted");
+}
+
+}  // namespace
 
 Executor::Executor(const KernelTable* table, void (*notify)(void*), void* context)
     : runner_(table), notify_(notify), context_(context) {
@@ -42,11 +50,13 @@ bool Executor::submit(std::unique_ptr<Request> request) {
   return true;
 }
 
-void Executor::abort(int64_t id) {
+bool Executor::abort(int64_t id) {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (running_ != nullptr && running_->id == id) running_->aborted = true;
+  Request* found = running_ != nullptr && running_->id == id ? running_ : nullptr;
   for (const std::unique_ptr<Request>& request : queue_)
-    if (request->id == id) request->aborted = true;
+    if (request->id == id) found = request.get();
+  if (found != nullptr) found->aborted = true;
+  return found != nullptr;
 }
 
 void Executor::wait(int64_t id) {
@@ -118,8 +128,7 @@ void Executor::work() {
 void Executor::run(Request* request, RunFailure* failure) {
   if (dependencyFailed(*request, failure)) return;
   if (request->aborted.load()) {
-    failure->kind = kFailAborted;
-    std::snprintf(failure->message, kMessageBytes, "aborted before it began");
+    setAborted(failure);
     return;
   }
   const RunInput input{request->bindings.data(), request->scalars.data(), request->times, &request->aborted};
@@ -155,12 +164,15 @@ bool Executor::dependencyFailed(const Request& request, RunFailure* failure) {
   return false;
 }
 
-void Executor::finish(std::unique_ptr<Request> request, const RunFailure& failure) {
+void Executor::finish(std::unique_ptr<Request> request, RunFailure failure) {
   const int64_t id = request->id;
+  const bool writes = request->program->firstWriter < static_cast<int32_t>(request->program->instructions.size());
   request->program.reset();
   bool awaited;
   {
     std::lock_guard<std::mutex> lock(mutex_);
+    // Whoever asked for it in time has been told that it fails.
+    if (failure.kind == kOk && request->aborted.load() && !writes) setAborted(&failure);
     completions_.push_back({id, failure});
     if (failure.kind != kOk) {
       failed_.push_back({id, failure});

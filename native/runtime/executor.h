@@ -42,8 +42,9 @@ class Executor {
   std::unique_ptr<Request> newRequest();
   // Ids must count up. False if the system has no thread left.
   bool submit(std::unique_ptr<Request> request);
-  // The run fails with kFailAborted, without running if it has not begun; without effect once it overwrites state.
-  void abort(int64_t id);
+  // The run fails with kFailAborted, without running if it has not begun; without effect once it overwrites state. False
+  // if it has ended, or never was: then it stays as it is.
+  bool abort(int64_t id);
   // Returns when the run, and so all before it, have ended.
   void wait(int64_t id);
   // The runs that ended since the last call, in order.
@@ -69,7 +70,7 @@ class Executor {
   std::unique_ptr<Request> next();
   void run(Request* request, RunFailure* failure);
   bool dependencyFailed(const Request& request, RunFailure* failure);
-  void finish(std::unique_ptr<Request> request, const RunFailure& failure);
+  void finish(std::unique_ptr<Request> request, RunFailure failure);
 
   Runner runner_;
   void (*const notify_)(void*);

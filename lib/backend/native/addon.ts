@@ -27,8 +27,11 @@ export interface NativeAddon {
   load(words: Int32Array): NativeHandle;
   run(handle: number): RunFailure | undefined;
   submit(handle: number, id: number, after?: readonly number[]): void;
-  /** The queued run fails as `aborted`, at once or before its next instruction; once it overwrites state it goes on. */
-  abort(id: number): void;
+  /**
+   * The queued run fails as `aborted`, at once or before its next instruction; once it overwrites state it goes on.
+   * False if it has ended.
+   */
+  abort(id: number): boolean;
   /** [id, failure, id, failure, ...] or null. */
   collect(): (number | RunFailure | null)[] | null;
   wait(id: number): void;

@@ -22,6 +22,7 @@ class NativeProgram implements LoadedProgram {
 export class NativeBackend implements Backend {
   readonly name = 'native';
   readonly costFactor = 1;
+  arenaBytes = 0;
   /** Keeps the storages of queued runs alive. */
   private readonly queued = new Map<number, Run>();
   private callback: () => void = () => undefined;
@@ -62,8 +63,8 @@ export class NativeBackend implements Backend {
     return completions;
   }
 
-  abort(id: number): void {
-    this.addon.abort(id);
+  abort(id: number): boolean {
+    return this.addon.abort(id);
   }
 
   wait(id: number): void {
@@ -109,6 +110,7 @@ export class NativeBackend implements Backend {
         `native backend: the program takes ${bound.length} bindings and ${program.scalars} scalars, ` +
           `and was given ${bindings.length} and ${scalars.length}`,
       );
+    this.arenaBytes = Math.max(this.arenaBytes, program.arenaBytes);
     let at = 0;
     for (let i = 0; i < bound.length; i++) {
       const storage = bindings[i]!;

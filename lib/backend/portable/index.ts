@@ -9,6 +9,7 @@ export class PortableBackend implements Backend {
   readonly name = 'portable';
   readonly isa = 'javascript';
   readonly costFactor = 20;
+  arenaBytes = 0;
   threads = 1;
   private readonly workspace = new Workspace();
   private readonly runner = new Runner();
@@ -18,6 +19,7 @@ export class PortableBackend implements Backend {
   }
 
   runInline(run: Run): RunFailure | null {
+    this.foresee(run);
     const execution = new Execution(run);
     while (!execution.step());
     return execution.failure;
@@ -25,10 +27,15 @@ export class PortableBackend implements Backend {
 
   submit(run: Run): void {
     this.runner.submit(run);
+    this.foresee(run);
   }
 
-  abort(id: number): void {
-    this.runner.abort(id);
+  private foresee({ loaded }: Run): void {
+    this.arenaBytes = Math.max(this.arenaBytes, loaded.program.arenaBytes);
+  }
+
+  abort(id: number): boolean {
+    return this.runner.abort(id);
   }
 
   collect(): Completion[] {

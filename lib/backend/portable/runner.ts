@@ -27,8 +27,10 @@ export class Runner {
     this.schedule();
   }
 
-  abort(id: number): void {
-    if (this.queue.some((run) => run.id === id)) this.aborted.add(id);
+  abort(id: number): boolean {
+    const isQueued = this.queue.some((run) => run.id === id);
+    if (isQueued) this.aborted.add(id);
+    return isQueued;
   }
 
   collect(): Completion[] {
