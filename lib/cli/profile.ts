@@ -20,7 +20,9 @@ const WARMUP = 2;
 export async function runProfile(options: ProfileArguments): Promise<void> {
   const { steps, seed, json } = options;
   const { dataset, modelName, model, optimizer, batchSize } = createTraining(options, loadDataset(options));
-  const batches = endless(new DataLoader(dataset, { batchSize, shuffle: true, seed, dropLast: batchSize <= dataset.train.length }));
+  const batches = endless(
+    new DataLoader(dataset, { batchSize, shuffle: true, seed, dropLast: batchSize <= dataset.train.length }),
+  );
   const step = async (): Promise<void> => {
     const { images, labels } = batches.next().value;
     optimizer.zeroGrad();
