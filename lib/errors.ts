@@ -24,5 +24,11 @@ export class GradientError extends SaddlepointError {}
 /** Something in a compiled function that its replays could not repeat: a number read inside, a tensor kept from the trace. */
 export class TraceError extends SaddlepointError {}
 
+/** A program was not run to its end, because its AbortSignal said so; `cause` is the reason of the signal. */
+export class AbortError extends SaddlepointError {}
+
+/** A program would need more memory than `setMemoryLimit` allows. */
+export class MemoryLimitError extends SaddlepointError {}
+
 /** The backend failed: no memory, an addon that does not fit, a program that it refuses. */
 export class BackendError extends SaddlepointError {}

@@ -6,12 +6,12 @@
 #include <cmath>
 #include <memory>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "runtime/cpu.h"
 #include "runtime/executor.h"
 #include "runtime/program.h"
+#include "runtime/program_table.h"
 #include "runtime/thread_pool.h"
 
 namespace {
@@ -19,7 +19,6 @@ namespace {
 using namespace saddlepoint;
 
 constexpr double kMaxAddress = 9007199254740992.0;  // 2^53
-constexpr int kMaxExchange = 1 << 26;
 
 const char* failureKind(Failure kind) {
   switch (kind) {
@@ -27,25 +26,26 @@ const char* failureKind(Failure kind) {
       return "value";
     case kFailMemory:
       return "memory";
+    case kFailAborted:
+      return "aborted";
     default:
       return "internal";
   }
 }
 
-// The programs that JavaScript holds a handle of: an external of another addon is none of them.
-struct LiveHandles {
-  std::unordered_set<const void*> pointers;
-};
+constexpr char kNoHandle[] = "not the handle of a program that load() returned and that still lives";
 
-struct Handle {
-  std::shared_ptr<LiveHandles> live;
-  std::shared_ptr<Program> program;
+// What the array buffer of a program's exchange holds.
+struct Owner {
+  std::shared_ptr<ProgramTable> programs;
+  std::shared_ptr<LoadedProgram> program;
+  double handle;
 };
 
 // State of one environment: the main thread, or a worker thread, that loaded the addon.
 class Addon : public Napi::Addon<Addon> {
  public:
-  Addon(Napi::Env env, Napi::Object exports) : live_(std::make_shared<LiveHandles>()) {
+  Addon(Napi::Env env, Napi::Object exports) : programs_(std::make_shared<ProgramTable>()) {
     executor_ = std::make_unique<Executor>(supportedTables().back(), &Addon::runEnded, this);
     // The function is made before the cleanup hook, so the hook, which is called first, ends the only thread that uses
     // it.
@@ -68,11 +68,15 @@ class Addon : public Napi::Addon<Addon> {
          InstanceValue("kernels", kernels, napi_enumerable), InstanceValue("opcodes", opcodes, napi_enumerable),
          InstanceValue("supported", supported, napi_enumerable), InstanceAccessor<&Addon::isa>("isa", napi_enumerable),
          InstanceAccessor<&Addon::threads>("threads", napi_enumerable), InstanceMethod<&Addon::setIsa>("setIsa"),
-         InstanceMethod<&Addon::setThreads>("setThreads"), InstanceMethod<&Addon::exchange>("exchange"),
-         InstanceMethod<&Addon::load>("load"), InstanceMethod<&Addon::run>("run"),
-         InstanceMethod<&Addon::submit>("submit"), InstanceMethod<&Addon::collect>("collect"),
+         InstanceMethod<&Addon::setThreads>("setThreads"), InstanceMethod<&Addon::load>("load"),
+         InstanceMethod<&Addon::submit>("submit"), InstanceMethod<&Addon::abort>("abort"),
+         InstanceMethod<&Addon::collect>("collect"), InstanceMethod<&Addon::now>("now"),
          InstanceMethod<&Addon::wait>("wait"), InstanceMethod<&Addon::onCompletion>("onCompletion"),
          InstanceMethod<&Addon::addressOf>("addressOf"), InstanceMethod<&Addon::fmaPeak>("fmaPeak")});
+    // The only call that counts in nanoseconds: without the wrapper and its exceptions.
+    const napi_property_descriptor descriptor = {"run",   nullptr, &Addon::run,     nullptr,
+                                                 nullptr, nullptr, napi_enumerable, this};
+    if (napi_define_properties(env, exports, 1, &descriptor) != napi_ok) throw Napi::Error::New(env);
   }
 
  private:
@@ -121,42 +125,39 @@ class Addon : public Napi::Addon<Addon> {
     return static_cast<int64_t>(value);
   }
 
-  const std::shared_ptr<Program>& program(const Napi::CallbackInfo& info, const char* method) const {
-    if (info[0].IsExternal()) {
-      Handle* handle = info[0].As<Napi::External<Handle>>().Data();
-      if (live_->pointers.count(handle) != 0) return handle->program;
-    }
-    refuse(info.Env(), std::string(method) + ": not a handle that load() returned");
-  }
-
-  // What JavaScript has written for a run of the program: an address and a byte length for each bound buffer.
-  void readBindings(Napi::Env env, const char* method, const Program& program, std::vector<void*>* bindings) const {
-    const size_t count = program.bound.size();
-    if (exchange_->size() < 2 * count + static_cast<size_t>(program.scalars))
-      refuse(env, std::string(method) + ": the exchange array is too short for this program");
-    bindings->resize(count);
-    for (size_t i = 0; i < count; i++) {
+  // Checks the addresses that JavaScript has written for a run; null if they can be, else what is wrong.
+  static const char* readBindings(LoadedProgram* loaded, size_t* binding) {
+    const Program& program = *loaded->program;
+    for (size_t i = 0; i < loaded->bindings.size(); i++) {
       const Buffer& buffer = program.buffers[program.bound[i]];
-      const double address = (*exchange_)[2 * i];
-      const double bytes = (*exchange_)[2 * i + 1];
-      const size_t elementSize = elementBytes(buffer.dtype);
-      const auto refuseBinding = [&](const std::string& problem) {
-        refuse(env, std::string(method) + ": binding " + std::to_string(i) + " " + problem);
-      };
-      if (bytes != static_cast<double>(buffer.length) * static_cast<double>(elementSize))
-        refuseBinding("has another size than the " + std::to_string(buffer.length) + " elements of " +
-                      dtypeName(buffer.dtype) + " of its buffer");
-      if (!(address >= 0 && address < kMaxAddress) || address != std::floor(address))
-        refuseBinding("has an impossible address");
+      const double address = loaded->exchange[i];
+      *binding = i;
+      if (!(address >= 0 && address < kMaxAddress)) return "has an impossible address";
       const uintptr_t pointer = static_cast<uintptr_t>(address);
-      if (pointer == 0 && buffer.length > 0) refuseBinding("has no address");
-      if (pointer % elementSize != 0) refuseBinding("is not aligned to its elements");
-      (*bindings)[i] = reinterpret_cast<void*>(pointer);
+      if (static_cast<double>(pointer) != address) return "has an impossible address";
+      if (pointer == 0 && buffer.length > 0) return "has no address";
+      if ((pointer & (elementBytes(buffer.dtype) - 1)) != 0) return "is not aligned to its elements";
+      loaded->bindings[i] = reinterpret_cast<void*>(pointer);
     }
+    return nullptr;
   }
 
-  // The scalars follow the bindings. Only after readBindings, which has seen that they are there.
-  const double* scalars(const Program& program) const { return exchange_->data() + 2 * program.bound.size(); }
+  static std::string bindingProblem(const char* method, size_t binding, const char* problem) {
+    return std::string(method) + ": binding " + std::to_string(binding) + " " + problem;
+  }
+
+  // Null, or where JavaScript wants a run's times: behind the scalars.
+  static const char* readTimes(const LoadedProgram& loaded, double** times) {
+    const double address = loaded.exchange.back();
+    *times = nullptr;
+    if (address == 0) return nullptr;
+    if (!(address > 0 && address < kMaxAddress)) return "the times have an impossible address";
+    const uintptr_t pointer = static_cast<uintptr_t>(address);
+    if (static_cast<double>(pointer) != address || pointer % alignof(double) != 0)
+      return "the times have an impossible address";
+    *times = reinterpret_cast<double*>(pointer);
+    return nullptr;
+  }
 
   static Napi::Value failureObject(Napi::Env env, const RunFailure& failure) {
     if (failure.kind == kOk) return env.Null();
@@ -176,45 +177,77 @@ class Addon : public Napi::Addon<Addon> {
     std::string problem;
     std::shared_ptr<Program> program = decodeProgram(words.Data(), words.ElementLength(), &problem);
     if (program == nullptr) throw Napi::Error::New(env, problem);
-    auto handle = std::make_unique<Handle>(Handle{live_, std::move(program)});
-    live_->pointers.insert(handle.get());
-    return Napi::External<Handle>::New(env, handle.release(), [](Napi::Env, Handle* ended) {
-      ended->live->pointers.erase(ended);
-      delete ended;
-    });
-  }
-
-  // A Float64Array through which every run takes its numbers, so that none has to be looked up among the arguments:
-  // (address, byte length) for each bound buffer, then the scalars. It replaces the former one.
-  Napi::Value exchange(const Napi::CallbackInfo& info) {
-    const Napi::Env env = info.Env();
-    const double length = number(info, 0, "exchange");
-    if (!(length >= 1 && length <= kMaxExchange) || length != std::floor(length))
-      throw Napi::RangeError::New(env, "exchange: a length from 1 to " + std::to_string(kMaxExchange));
-    const auto values = std::make_shared<std::vector<double>>(static_cast<size_t>(length));
-    // V8 may hold the buffer longer than this environment holds the values, or give it up earlier.
-    auto* owner = new std::shared_ptr<std::vector<double>>(values);
+    if (programs_->full()) throw Napi::Error::New(env, "load: there are too many programs");
+    auto loaded = std::make_shared<LoadedProgram>();
+    loaded->exchange.resize(program->bound.size() + static_cast<size_t>(program->scalars) + 1);
+    loaded->bindings.resize(program->bound.size());
+    loaded->program = std::move(program);
+    // The program lives for as long as V8 holds the exchange array, and its memory also beyond this environment.
+    auto* owner = new Owner{programs_, loaded, programs_->add(loaded)};
     const auto buffer = Napi::ArrayBuffer::New(
-        env, values->data(), values->size() * sizeof(double),
-        [](Napi::Env, void*, std::shared_ptr<std::vector<double>>* ended) { delete ended; }, owner);
-    exchange_ = values;
-    return Napi::Float64Array::New(env, values->size(), buffer, 0);
+        env, loaded->exchange.data(), loaded->exchange.size() * sizeof(double),
+        [](Napi::Env, void*, Owner* ended) {
+          ended->programs->remove(ended->handle);
+          delete ended;
+        },
+        owner);
+    Napi::Object result = Napi::Object::New(env);
+    result["handle"] = owner->handle;
+    result["exchange"] = Napi::Float64Array::New(env, loaded->exchange.size(), buffer, 0);
+    return result;
   }
 
-  Napi::Value run(const Napi::CallbackInfo& info) {
-    const std::shared_ptr<Program>& running = program(info, "run");
-    readBindings(info.Env(), "run", *running, &inline_bindings_);
-    executor_->runInline(running.get(), inline_bindings_.data(), scalars(*running), &inline_failure_);
-    return failureObject(info.Env(), inline_failure_);
+  // (handle): undefined, or why it failed. Takes its numbers from the program's exchange array.
+  static napi_value run(napi_env env, napi_callback_info info) {
+    napi_value argument = nullptr;
+    size_t count = 1;
+    void* self = nullptr;
+    double handle = -1;
+    if (napi_get_cb_info(env, info, &count, &argument, nullptr, &self) != napi_ok ||
+        napi_get_value_double(env, argument, &handle) != napi_ok)
+      handle = -1;
+    Addon* addon = static_cast<Addon*>(self);
+    LoadedProgram* loaded = addon->programs_->find(handle);
+    if (loaded == nullptr) {
+      napi_throw_type_error(env, nullptr, kNoHandle);
+      return nullptr;
+    }
+    size_t binding = 0;
+    const char* problem = readBindings(loaded, &binding);
+    if (problem != nullptr) {
+      napi_throw_type_error(env, nullptr, bindingProblem("run", binding, problem).c_str());
+      return nullptr;
+    }
+    RunInput input{loaded->bindings.data(), loaded->scalars()};
+    problem = readTimes(*loaded, &input.times);
+    if (problem != nullptr) {
+      napi_throw_type_error(env, nullptr, problem);
+      return nullptr;
+    }
+    RunFailure& failure = addon->inline_failure_;
+    addon->executor_->runInline(loaded->program.get(), input, &failure);
+    if (failure.kind == kOk) return nullptr;
+    try {
+      return failureObject(env, failure);
+    } catch (const Napi::Error& error) {
+      error.ThrowAsJavaScriptException();
+      return nullptr;
+    }
   }
 
   // (handle, id, after?)
   void submit(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    const std::shared_ptr<Program>& queued = program(info, "submit");
+    LoadedProgram* loaded = programs_->find(info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1);
+    if (loaded == nullptr) refuse(env, kNoHandle);
+    size_t binding = 0;
+    const char* problem = readBindings(loaded, &binding);
+    if (problem != nullptr) refuse(env, bindingProblem("submit", binding, problem));
     std::unique_ptr<Request> request = executor_->newRequest();
-    readBindings(env, "submit", *queued, &request->bindings);
-    request->scalars.assign(scalars(*queued), scalars(*queued) + queued->scalars);
+    problem = readTimes(*loaded, &request->times);
+    if (problem != nullptr) refuse(env, problem);
+    request->bindings.assign(loaded->bindings.begin(), loaded->bindings.end());
+    request->scalars.assign(loaded->scalars(), loaded->scalars() + loaded->program->scalars);
     request->id = id(env, number(info, 1, "submit: id"), "submit");
     if (request->id <= executor_->lastId()) refuse(env, "submit: ids do not count up");
     request->after.clear();
@@ -227,7 +260,7 @@ class Addon : public Napi::Addon<Addon> {
         request->after.push_back(id(env, value.As<Napi::Number>().DoubleValue(), "submit: after"));
       }
     }
-    request->program = queued;
+    request->program = loaded->program;
     if (!executor_->submit(std::move(request)))
       throw Napi::Error::New(env, "submit: the system has no thread left to run programs on");
     updateReference(env);
@@ -245,6 +278,13 @@ class Addon : public Napi::Addon<Addon> {
     }
     return result;
   }
+
+  Napi::Value abort(const Napi::CallbackInfo& info) {
+    const bool found = executor_->abort(id(info.Env(), number(info, 0, "abort: id"), "abort"));
+    return Napi::Boolean::New(info.Env(), found);
+  }
+
+  Napi::Value now(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), nanoseconds()); }
 
   void wait(const Napi::CallbackInfo& info) { executor_->wait(id(info.Env(), number(info, 0, "wait: id"), "wait")); }
 
@@ -289,15 +329,13 @@ class Addon : public Napi::Addon<Addon> {
     return Napi::Number::New(info.Env(), executor_->table()->fmaPeak(seconds));
   }
 
-  const std::shared_ptr<LiveHandles> live_;
-  std::shared_ptr<std::vector<double>> exchange_ = std::make_shared<std::vector<double>>();
+  const std::shared_ptr<ProgramTable> programs_;
   std::unique_ptr<Executor> executor_;
   Completed completed_;
   std::atomic<bool> notified_{false};
   bool referenced_ = false;
   Napi::FunctionReference callback_;
   std::vector<Completion> collected_;
-  std::vector<void*> inline_bindings_;
   RunFailure inline_failure_;
 };
 

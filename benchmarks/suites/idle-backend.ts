@@ -43,6 +43,18 @@ export class IdleBackend implements Backend {
     // Whoever waits collects.
   }
 
+  abort(): boolean {
+    return false;
+  }
+
+  now(): number {
+    return this.backend.now();
+  }
+
+  get arenaBytes(): number {
+    return this.backend.arenaBytes;
+  }
+
   addressOf(buffer: ArrayBuffer): number {
     return this.backend.addressOf(buffer);
   }

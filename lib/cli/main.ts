@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { SaddlepointError } from '../errors';
 import { printInfo } from './info';
+import { runProfile } from './profile';
 import { createProgram, isAnswered, UsageError } from './program';
 import { runTraining } from './train';
 
@@ -12,6 +13,7 @@ async function main(): Promise<void> {
       train: async (options) => {
         process.exitCode = await runTraining(options);
       },
+      profile: runProfile,
       info: async (options) => printInfo(options),
     });
     await program.parseAsync();

@@ -2,6 +2,7 @@ import type * as Commander from 'commander';
 import { SaddlepointError } from '../errors';
 import type { InfoArguments } from './info';
 import { isMissing } from './missing';
+import type { ProfileArguments } from './profile';
 import type { TrainArguments } from './train';
 import { modelNames } from './models';
 import { optimizerNames } from './optimizers';
@@ -32,6 +33,7 @@ export class UsageError extends SaddlepointError {
 
 export interface Actions {
   train(options: TrainArguments): Promise<void>;
+  profile(options: ProfileArguments): Promise<void>;
   info(options: InfoArguments): Promise<void>;
 }
 
@@ -42,41 +44,53 @@ export async function createProgram(actions: Actions): Promise<Commander.Command
     .description('Machine learning for Node.js on CPUs')
     .version(packageVersion)
     .configureOutput({ writeErr: () => undefined });
-  const train = program
-    .command('train')
+  /** The options that say what is trained, and on what. */
+  const describing = (command: Commander.Command): Commander.Command =>
+    command
+      .addArgument(new Argument('<dataset>', 'handwritten digits').choices(['digits']))
+      .option('--data <dir>', "use the images in a folder with files of MNIST's names", path)
+      .option('--model <name>', `network (default: cnn): ${modelNames.join(', ')}`, choice(modelNames))
+      .option(
+        '--optimizer <name>',
+        `update rule: ${optimizerNames.join(', ')}`,
+        choice(optimizerNames, impossibleRules),
+        'adam',
+      )
+      .option('--optimizer-option <k=v>', 'of the update rule, once for each; lists as betas=0.9,0.99', assignment)
+      .option(
+        '--lr <x>',
+        "largest learning rate (default: 0.003 for adam, 0.05 for sgd, else the rule's own)",
+        number(0),
+      )
+      .option('--momentum <x>', 'of sgd (default: 0.9)', number(0, 1))
+      .option('--batch-size <n>', 'images in a step (default: 32; 64 with --data)', integer(1))
+      .option('--seed <n>', 'fixes weights, order and dropout', integer(0), 0)
+      .option('--threads <n>', 'of the native backend', integer(1, MAX_THREADS))
+      .addOption(new Option('--backend <name>', 'instead of the best one that loads').choices(['native', 'portable']));
+  const train = describing(program.command('train'))
     .description('Trains a network to tell images apart, and tests it on images it has not seen.')
-    .addArgument(new Argument('<dataset>', 'handwritten digits').choices(['digits']))
-    .option('--data <dir>', "use the images in a folder with files of MNIST's names", path)
     .option('--epochs <n>', 'how often every image is seen (default: 15; 5 with --data)', integer(1))
-    .option('--model <name>', `network (default: cnn): ${modelNames.join(', ')}`, choice(modelNames))
-    .option(
-      '--optimizer <name>',
-      `update rule: ${optimizerNames.join(', ')}`,
-      choice(optimizerNames, impossibleRules),
-      'adam',
-    )
-    .option('--optimizer-option <k=v>', 'of the update rule, once for each; lists as betas=0.9,0.99', assignment)
-    .option('--lr <x>', "largest learning rate (default: 0.003 for adam, 0.05 for sgd, else the rule's own)", number(0))
     .option(
       '--schedule <name:k=v,...>',
       `of the learning rate, counted in batches (default: warmup-cosine): ${scheduleNames.join(', ')}`,
       named(choice(scheduleNames, impossibleSchedules)),
     )
-    .option('--momentum <x>', 'of sgd (default: 0.9)', number(0, 1))
-    .option('--batch-size <n>', 'images in a step (default: 32; 64 with --data)', integer(1))
-    .option('--seed <n>', 'fixes weights, order and dropout', integer(0), 0)
-    .option('--threads <n>', 'of the native backend', integer(1, MAX_THREADS))
-    .addOption(new Option('--backend <name>', 'instead of the best one that loads').choices(['native', 'portable']))
     .option('--json', 'print one JSON object a line', false)
     .option('--out <dir>', 'write model.safetensors and history.json there', path)
     .addHelpText('after', examples)
     .action((_dataset: string, options: TrainArguments) => actions.train(options));
+  const profile = describing(program.command('profile'))
+    .description('Measures training steps: which operation takes how long, and what goes on around them.')
+    .option('--steps <n>', 'training steps to measure, after two that are not', integer(1), 10)
+    .option('--trace <file>', 'write a trace there that ui.perfetto.dev opens', path)
+    .option('--json', 'print one JSON object', false)
+    .action((_dataset: string, options: ProfileArguments) => actions.profile(options));
   const info = program
     .command('info')
     .description('Says which backend runs, and why.')
     .option('--json', 'print it as JSON', false)
     .action((options: InfoArguments) => actions.info(options));
-  for (const command of [program, train, info]) command.exitOverride((error) => refuse(error, command));
+  for (const command of [program, train, profile, info]) command.exitOverride((error) => refuse(error, command));
   return program;
 }
 

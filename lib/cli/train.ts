@@ -1,29 +1,15 @@
-import { backendInfo, setThreads, useBackend } from '../backend';
-import { loadDigits, loadIdxDirectory, type Dataset } from '../data';
-import { ValueError } from '../errors';
-import { manualSeed } from '../ops/random';
+import { backendInfo } from '../backend';
+import type { Dataset } from '../data';
 import { trainClassifier, type EpochRecord } from '../train';
-import { createModel } from './models';
-import { createOptimizer } from './optimizers';
 import { prepareFolder, writeResults } from './output';
 import { createReporter, type Summary } from './reporter';
 import { createSchedule, defaultSchedule, type ScheduleChoice } from './schedules';
-import type { Settings } from './values';
+import { createTraining, loadDataset, type TrainingArguments } from './training';
 
 /** The flags of `train`, each checked by itself. */
-export interface TrainArguments {
-  readonly data?: string;
+export interface TrainArguments extends TrainingArguments {
   readonly epochs?: number;
-  readonly model?: string;
-  readonly optimizer: string;
-  readonly optimizerOption?: Settings;
   readonly schedule?: ScheduleChoice;
-  readonly lr?: number;
-  readonly momentum?: number;
-  readonly batchSize?: number;
-  readonly seed: number;
-  readonly threads?: number;
-  readonly backend?: 'native' | 'portable';
   readonly json: boolean;
   readonly out?: string;
 }
@@ -33,19 +19,11 @@ const INTERRUPTED = 130;
 
 /** Trains, tests and saves; returns the exit code. */
 export async function runTraining(options: TrainArguments): Promise<number> {
-  if (options.momentum !== undefined && options.optimizer !== 'sgd')
-    throw new ValueError(`--momentum ${options.momentum}: only --optimizer sgd takes it, got ${options.optimizer}`);
-  if (options.backend !== undefined) useBackend(options.backend);
-  if (options.threads !== undefined) setThreads(options.threads);
+  const dataset = loadDataset(options);
   const { backend, isa, threads } = backendInfo();
-
-  const dataset = options.data === undefined ? loadDigits() : loadIdxDirectory(options.data);
-  const { epochs = options.data === undefined ? 15 : 5, batchSize = options.data === undefined ? 32 : 64 } = options;
+  const { epochs = options.data === undefined ? 15 : 5, seed, schedule: chosen = defaultSchedule } = options;
   if (options.out !== undefined) prepareFolder(options.out);
-  const { seed, model: modelName = 'cnn', schedule: chosen = defaultSchedule } = options;
-  manualSeed(seed);
-  const model = createModel(modelName, dataset.imageShape, dataset.classes);
-  const optimizer = createOptimizer(options.optimizer, model.parameters(), optimizerSettings(options));
+  const { modelName, model, optimizer, batchSize } = createTraining(options, dataset);
   const { lr } = optimizer.paramGroups[0]!;
   const steps = epochs * Math.ceil(dataset.train.length / batchSize);
   const schedule = createSchedule(chosen, optimizer, steps);
@@ -97,17 +75,6 @@ export async function runTraining(options: TrainArguments): Promise<number> {
     reporter.close();
     interruption.release();
   }
-}
-
-/** The flags of their own and --optimizer-option together. */
-function optimizerSettings({ lr, momentum, optimizerOption = {} }: TrainArguments): Settings {
-  const flags: { [name: string]: number } = {};
-  if (lr !== undefined) flags.lr = lr;
-  if (momentum !== undefined) flags.momentum = momentum;
-  for (const name of Object.keys(flags))
-    if (Object.hasOwn(optimizerOption, name))
-      throw new ValueError(`--optimizer-option ${name}: --${name} gives it too; one of them is possible`);
-  return { ...flags, ...optimizerOption };
 }
 
 function summarize(

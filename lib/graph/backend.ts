@@ -1,9 +1,12 @@
 import type { Storage } from '../tensor/storage';
 import type { Program } from './program/program';
 
-/** Why a program stopped: `value` is the user's data (a label without a class), `memory` an allocation, `internal` a bug. */
+/**
+ * Why a program stopped: `value` is the user's data (a label without a class), `memory` an allocation, `aborted` what
+ * `Backend.abort` asked for, `internal` a bug.
+ */
 export interface RunFailure {
-  readonly kind: 'value' | 'memory' | 'internal';
+  readonly kind: 'value' | 'memory' | 'aborted' | 'internal';
   /** Index into the program's instructions, or -1. */
   readonly instruction: number;
   readonly message: string;
@@ -26,6 +29,11 @@ export interface Run {
   readonly scalars: Float64Array;
   /** Runs still queued whose outputs this one reads: if one fails, this one fails without running. */
   readonly after: readonly number[];
+  /**
+   * Null, or an array that the backend fills while it runs: when the first instruction began, then when each has ended,
+   * in nanoseconds of its clock.
+   */
+  readonly times: Float64Array | null;
 }
 
 export interface Completion {
@@ -44,12 +52,21 @@ export interface Backend {
   submit(run: Run): void;
   /** The runs that ended since the last call, in order; never waits. */
   collect(): Completion[];
+  /**
+   * Asks a queued run to fail as `aborted`: before it begins, or between two instructions. Once it overwrites state it
+   * goes on to its end. False if it has ended: then it stays as it is. A run that overwrites no state does fail if true.
+   */
+  abort(id: number): boolean;
   /** Returns when the run has ended (it is then among `collect()`); drives the portable runner. */
   wait(id: number): void;
   /** Called on the event loop whenever queued runs have ended. Keeps the process alive only while runs are queued. */
   onCompletion(callback: () => void): void;
   /** Address of a buffer's first byte, so that storages can be aligned; 0 where there is no such thing. */
   addressOf(buffer: ArrayBuffer): number;
+  /** The clock of `Run.times`. */
+  now(): number;
+  /** What the arena has or will have when all that was handed over has run; it never shrinks. */
+  readonly arenaBytes: number;
   readonly isa: string;
   /** How much longer than the native kernels it takes, roughly. */
   readonly costFactor: number;

@@ -4,13 +4,16 @@ import { formatShape } from '../tensor/shape';
 import { setAddressOf, Storage } from '../tensor/storage';
 import type { Tensor } from '../tensor/tensor';
 import { currentTrace, refuseInTrace } from '../tensor/tracing';
-import type { Backend, Run } from './backend';
+import { abortErrorOf, signalOf, whenAborted, type AbortOptions } from './abort';
+import type { Backend } from './backend';
 import { completed, deferred, type Completion } from './completion';
 import { countPending, sitesOf, trace, type Trace } from './program/trace';
 import { ProgramCache, type Compiled } from './programs';
-import { Pending, Queue } from './queue';
+import { Flight, Queue } from './queue';
+import { checkMemory } from './memory';
 import { opOf } from './op';
 import { setOnRecord } from './record';
+import { recorder } from './recorder';
 
 /** Programs estimated to take longer than this run on the backend's own thread. */
 const INLINE_NANOSECONDS = 100_000;
@@ -22,7 +25,6 @@ const NONE: readonly Tensor[] = [];
 let selectBackend: (() => Backend) | null = null;
 let queue: Queue | null = null;
 let cache = new ProgramCache();
-let runs = 0;
 let recording = 0;
 let recorded = 0;
 let warned = false;
@@ -59,21 +61,32 @@ export function stats(): { programs: number; compilations: number; recomputed: n
   return { ...counts, inFlight: queue?.inFlight ?? 0 };
 }
 
-export interface SubmitOptions {
+/** Resolves when nothing is in flight. */
+export async function settled(): Promise<void> {
+  while (queue !== null && queue.inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+export interface SubmitOptions extends AbortOptions {
   /** Called when the program fails, after its Variables have gone back. */
   readonly onFailure?: (error: Error) => void;
 }
 
 /**
  * Computes the tensors, with whatever is bound to them, without waiting. The completion rejects with the error of the
- * program, or of the one it depends on; unobserved, that error is thrown at the next step or read.
+ * program, or of the one it depends on; unobserved, that error is thrown at the next step or read. Nothing is started if
+ * the signal has aborted.
  */
 export function submit(roots: readonly Tensor[], options: SubmitOptions = {}): Completion<void> {
+  const signal = signalOf('step', options);
   // A compiled function submits by itself, at every replay.
-  if (currentTrace() !== null) return completed();
+  if (currentTrace() !== null) {
+    if (signal !== null) refuseInTrace('a step is given a signal', 'it cannot be taken along');
+    return completed();
+  }
   const target = backendQueue();
   target.collect();
   target.throwHeld();
+  if (signal?.aborted === true) return rejected(target, abortErrorOf(signal));
   const completion = start(target, roots, false, options);
   if (completion !== null) return completion;
   // Nothing is left to start; the latest that is still running decides.
@@ -112,48 +125,36 @@ function start(
   sync: boolean,
   options: SubmitOptions,
 ): Completion<void> | null {
+  const began = recorder?.now() ?? 0;
   const traced = trace(wanted);
+  recorder?.span('tracing', began);
   const failure = [...wanted, ...traced.leaves].find((tensor) => tensor.failure !== null)?.failure ?? null;
   if (traced.roots.length === 0 && failure === null) return null;
-  const pending = new Pending(nextRun(), traced.roots, NONE, options.onFailure);
+  const sites = sitesOf(traced.nodes);
+  const flight = new Flight(traced.roots, NONE, options);
   try {
     if (failure !== null) throw failure;
     const compiled = findOrCompile(traced, target.backend);
-    const run = {
-      id: pending.id,
-      loaded: compiled.loaded,
-      bindings: bind(traced, compiled),
-      scalars: Float64Array.from(traced.scalars, ({ scalar }) => scalar),
-      after: runsBefore(traced.leaves),
-    };
-    const sites = sitesOf(traced.nodes);
+    checkMemory(compiled, target.backend);
+    const binding = recorder?.now() ?? 0;
+    const scalars = Float64Array.from(traced.scalars, ({ scalar }) => scalar);
+    flight.prepare(compiled, bind(traced, compiled), scalars, traced.leaves, sites);
     release(traced);
-    enqueue(target, pending, run, compiled, sync, (instruction) => sites[compiled.sites[instruction] ?? -1] ?? null);
+    recorder?.span('submitting', binding);
+    enqueue(target, flight, compiled, sync);
   } catch (error) {
     // What cannot start fails like what stops on its way: Variables go back, dependents get the same cause.
-    target.fail(pending, error as Error);
-    return pending.completion;
+    target.fail(flight, error as Error);
   }
-  return pending.hasFailed || target.isRunning(pending.id) ? pending.completion : null;
+  return flight.hasFailed || target.isRunning(flight.id) ? flight.completion : null;
 }
 
 /** Hands a run to the queue: inline if it is short or somebody waits. */
-export function enqueue(
-  target: Queue,
-  pending: Pending,
-  run: Run,
-  { program }: Compiled,
-  sync: boolean,
-  siteOf: (instruction: number) => Error | null,
-): void {
+export function enqueue(target: Queue, flight: Flight, { program }: Compiled, sync: boolean): void {
   counts.programs++;
   const cost = program.estimatedNanoseconds * target.backend.costFactor;
-  target.enqueue({ pending, run, siteOf }, sync || cost < INLINE_NANOSECONDS);
-}
-
-/** The number of the next run. */
-export function nextRun(): number {
-  return ++runs;
+  flight.start(target.backend);
+  target.enqueue(flight, sync || cost < INLINE_NANOSECONDS);
 }
 
 /** The program for a trace, from the cache if it is known. */
@@ -163,7 +164,12 @@ export function findOrCompile(traced: Trace, backend: Backend): Compiled {
 
 function compileNow(traced: Trace, backend: Backend): Compiled {
   counts.compilations++;
-  return cache.compile(traced, backend);
+  const began = recorder?.now() ?? 0;
+  try {
+    return cache.compile(traced, backend);
+  } finally {
+    recorder?.span('compiling', began);
+  }
 }
 
 /** Gives the roots their storages, new ones or those of the versions they replace, and lists what the program binds. */
@@ -180,13 +186,6 @@ function bind(traced: Trace, compiled: Compiled): Storage[] {
     if (users[output]! > 1) root.captured = true;
   });
   return compiled.bindings.map(({ leaf, output }) => (output >= 0 ? storages[output]! : traced.leaves[leaf]!.storage!));
-}
-
-/** The runs in flight that fill some of the tensors. */
-export function runsBefore(leaves: readonly Tensor[]): number[] {
-  const before: number[] = [];
-  for (const { run } of leaves) if (run !== 0 && !before.includes(run)) before.push(run);
-  return before;
 }
 
 /** After submission: what has its value forgets its recipe unless a gradient may be asked; recomputation is counted. */
@@ -218,8 +217,8 @@ function warnRecomputed(again: number): void {
 // ---- reading
 
 /** The tensor's numbers, once they are there: a copy that the caller owns. */
-export function readData(tensor: Tensor): Completion<TypedArray> {
-  return read(tensor, copyOf);
+export function readData(tensor: Tensor, options: AbortOptions = {}): Completion<TypedArray> {
+  return read(tensor, copyOf, signalOf('data', options));
 }
 
 /** `readData` that waits. */
@@ -229,9 +228,9 @@ export function readDataSync(tensor: Tensor): TypedArray {
 }
 
 /** The only number of the tensor. Throws ShapeError if there are more; DTypeError for an int64 beyond 2^53. */
-export function readItem(tensor: Tensor): Completion<number> {
+export function readItem(tensor: Tensor, options: AbortOptions = {}): Completion<number> {
   checkItem(tensor);
-  return read(tensor, itemOf);
+  return read(tensor, itemOf, signalOf('item', options));
 }
 
 /** `readItem` that waits. */
@@ -258,10 +257,11 @@ function throwFailure({ failure }: Tensor): void {
   if (failure !== null) throw failure;
 }
 
-function read<T>(tensor: Tensor, get: (tensor: Tensor) => T): Completion<T> {
+function read<T>(tensor: Tensor, get: (tensor: Tensor) => T, signal: AbortSignal | null): Completion<T> {
   refuseReading();
-  const { promise, resolve, reject } = deferred<T>();
   const target = backendQueue();
+  if (signal?.aborted === true) return rejected(target, abortErrorOf(signal));
+  const { promise, resolve, reject } = deferred<T>();
   const fail = (error: Error): void => {
     reject(error);
     target.hold(error, promise);
@@ -269,15 +269,27 @@ function read<T>(tensor: Tensor, get: (tensor: Tensor) => T): Completion<T> {
   const done = (): void => (tensor.failure !== null ? fail(tensor.failure) : resolve(get(tensor)));
   try {
     // Its error is this promise's.
-    if (tensor.failure === null && tensor.pending) submit([tensor]).observed = true;
+    if (tensor.failure === null && tensor.pending) submit([tensor], { signal: signal ?? undefined }).observed = true;
     else target.throwHeld();
   } catch (error) {
     reject(error as Error);
     return promise;
   }
   const running = target.completionOf(tensor.run);
-  if (running !== null) running.then(done, done);
-  else done();
+  if (running === null) done();
+  else if (signal === null) running.then(done, done);
+  else {
+    // The program may be somebody else's, who wants it still.
+    const ignore = whenAborted(signal, () => fail(abortErrorOf(signal)));
+    running.finally(ignore).then(done, done);
+  }
+  return promise;
+}
+
+function rejected<T>(target: Queue, error: Error): Completion<T> {
+  const { promise, reject } = deferred<T>();
+  reject(error);
+  target.hold(error, promise);
   return promise;
 }
 

@@ -1,25 +1,71 @@
 import type { SaddlepointError } from '../errors';
 import { BackendError, ValueError } from '../errors';
+import type { Storage } from '../tensor/storage';
 import type { Tensor } from '../tensor/tensor';
+import { abortErrorOf, whenAborted } from './abort';
 import type { Backend, Run, RunFailure } from './backend';
 import { deferred, type Completion, type Deferred } from './completion';
+import type { Compiled } from './programs';
+import { recorder } from './recorder';
 
 /** At most this many programs wait or run; the next submission waits for the oldest. */
 const MAX_IN_FLIGHT = 16;
 
-/** What hangs on a run: what becomes of it when it ends, and who waits for that. */
-export class Pending {
+let runs = 0;
+
+/** One execution of a program: what hangs on it, and who waits for it. */
+export class Flight {
+  readonly id = ++runs;
+  readonly signal: AbortSignal | null;
+  readonly #onFailure: ((error: Error) => void) | undefined;
   #ending: Deferred<void> | null = null;
+  #run: Run | null = null;
+  #siteOf: (instruction: number) => Error | null = () => null;
   hasFailed = false;
+  /** When, if it is profiled. */
+  submitted = 0;
+  /** Whoever waits for it has heard of it; the backend may still have it. */
+  isSettled = false;
+  /** Ends listening to the signal. */
+  ignoreSignal: (() => void) | null = null;
 
   constructor(
-    readonly id: number,
     /** What it computes: committed on success, without a value after a failure. */
     readonly roots: readonly Tensor[],
     /** Versions that it overwrites in place, as its very last act: after a failure they are as before. */
     readonly inPlace: readonly Tensor[],
-    readonly onFailure: ((error: Error) => void) | undefined,
-  ) {}
+    options: { signal?: AbortSignal | undefined; onFailure?: ((error: Error) => void) | undefined },
+  ) {
+    this.signal = options.signal ?? null;
+    this.#onFailure = options.onFailure;
+  }
+
+  /** What is to run. `leaves` are what it reads; `sites` where operations were recorded that the data can make fail. */
+  prepare(
+    { loaded, sites: ordinals }: Compiled,
+    bindings: readonly Storage[],
+    scalars: Float64Array,
+    leaves: readonly Tensor[],
+    sites: readonly Error[],
+  ): void {
+    this.#run = { id: this.id, loaded, bindings, scalars, after: runsBefore(leaves), times: null };
+    if (sites.length > 0) this.#siteOf = (instruction) => sites[ordinals[instruction] ?? -1] ?? null;
+  }
+
+  /** Just before it is handed to the backend. */
+  start(backend: Backend): void {
+    if (recorder === null) return;
+    this.submitted = recorder.now();
+    this.#run = { ...this.run, times: recorder.timesFor(this.run.loaded.program, backend) };
+  }
+
+  get run(): Run {
+    return this.#run!;
+  }
+
+  siteOf(instruction: number): Error | null {
+    return this.#siteOf(instruction);
+  }
 
   /** Made when somebody asks: most runs end before that. */
   get completion(): Completion<void> {
@@ -28,17 +74,20 @@ export class Pending {
 
   end(error: Error | null): void {
     this.hasFailed = error !== null;
-    if (error !== null) (this.#ending ??= deferred<void>()).reject(error);
-    else this.#ending?.resolve();
+    if (error === null) return this.#ending?.resolve();
+    this.#onFailure?.(error);
+    (this.#ending ??= deferred<void>()).reject(error);
   }
 }
 
-/** One that the backend has. */
-export interface Flight {
-  readonly pending: Pending;
-  readonly run: Run;
-  /** For each instruction where the operation that it checks was recorded. */
-  readonly siteOf: (instruction: number) => Error | null;
+/** The runs in flight that fill some of the tensors. */
+function runsBefore(leaves: readonly Tensor[]): number[] {
+  const before: number[] = [];
+  for (let i = 0; i < leaves.length; i++) {
+    const { run } = leaves[i]!;
+    if (run !== 0 && !before.includes(run)) before.push(run);
+  }
+  return before;
 }
 
 /**
@@ -63,13 +112,29 @@ export class Queue {
     this.collect();
     while (this.#flights.size >= MAX_IN_FLIGHT) this.#waitForOldest();
     if (inline && this.#flights.size === 0) {
-      this.#settle(flight, this.backend.runInline(flight.run));
+      const began = recorder?.now() ?? 0;
+      const failure = this.backend.runInline(flight.run);
+      recorder?.ran(flight.run, this.backend, began, true);
+      recorder?.span('running', began);
+      this.#settle(flight, failure);
     } else {
-      for (const root of flight.pending.roots) root.run = flight.run.id;
-      for (const version of flight.pending.inPlace) version.run = flight.run.id;
-      this.#flights.set(flight.run.id, flight);
+      for (const root of flight.roots) root.run = flight.id;
+      for (const version of flight.inPlace) version.run = flight.id;
+      this.#flights.set(flight.id, flight);
       this.backend.submit(flight.run);
+      const { signal } = flight;
+      if (signal !== null) flight.ignoreSignal = whenAborted(signal, () => this.#abort(flight, signal));
     }
+  }
+
+  #abort(flight: Flight, signal: AbortSignal): void {
+    this.collect();
+    if (flight.isSettled) return;
+    if (!this.backend.abort(flight.id)) return;
+    // Variables go back in the order of the runs; without any, whoever waits hears of it at once.
+    if (flight.inPlace.length > 0 || flight.roots.some((root) => root.variable !== null)) return;
+    flight.isSettled = true;
+    this.#finish(flight, abortErrorOf(signal));
   }
 
   /** Settles what has ended. */
@@ -78,6 +143,7 @@ export class Queue {
       const flight = this.#flights.get(id);
       if (flight === undefined) continue;
       this.#flights.delete(id);
+      recorder?.ran(flight.run, this.backend, flight.submitted, false);
       this.#settle(flight, failure);
     }
     if (this.#flights.size === 0) this.#errors.clear();
@@ -86,7 +152,9 @@ export class Queue {
   /** Blocks until the run has ended and is settled. */
   wait(id: number): void {
     if (!this.#flights.has(id)) return;
+    const began = recorder?.now() ?? 0;
     this.backend.wait(id);
+    recorder?.span('waiting', began);
     this.collect();
   }
 
@@ -95,7 +163,7 @@ export class Queue {
   }
 
   completionOf(id: number): Completion<void> | null {
-    return this.#flights.get(id)?.pending.completion ?? null;
+    return this.#flights.get(id)?.completion ?? null;
   }
 
   /** Keeps an error for the next step or read, unless somebody listens to its completion by then. */
@@ -111,8 +179,8 @@ export class Queue {
   }
 
   /** What cannot start: all that it would have computed fails with `error`. */
-  fail(pending: Pending, error: Error): void {
-    this.#finish(pending, error);
+  fail(flight: Flight, error: Error): void {
+    this.#finish(flight, error);
   }
 
   isRunning(id: number): boolean {
@@ -125,11 +193,14 @@ export class Queue {
   }
 
   #settle(flight: Flight, failure: RunFailure | null): void {
-    this.#finish(flight.pending, failure === null ? null : this.#errorOf(flight, failure));
+    flight.ignoreSignal?.();
+    if (flight.isSettled) return;
+    flight.isSettled = true;
+    this.#finish(flight, failure === null ? null : this.#errorOf(flight, failure));
   }
 
-  #finish(pending: Pending, error: Error | null): void {
-    const { id, roots, inPlace } = pending;
+  #finish(flight: Flight, error: Error | null): void {
+    const { id, roots, inPlace } = flight;
     // A later run may be on its way to the same place.
     for (const version of inPlace) if (version.run === id) version.run = 0;
     for (const root of roots) {
@@ -142,15 +213,15 @@ export class Queue {
     if (error !== null) {
       this.#errors.set(id, error);
       for (const root of roots) root.variable?.revert(root);
-      pending.onFailure?.(error);
-      pending.end(error);
-      this.hold(error, pending.completion);
-    } else pending.end(null);
+      flight.end(error);
+      this.hold(error, flight.completion);
+    } else flight.end(null);
   }
 
   #errorOf(flight: Flight, failure: RunFailure): Error {
     const cause = this.#errors.get(failure.cause);
     if (cause !== undefined) return cause;
+    if (failure.kind === 'aborted' && flight.signal?.aborted === true) return abortErrorOf(flight.signal);
     const instruction = flight.run.loaded.program.instructions[failure.instruction];
     const site = flight.siteOf(failure.instruction);
     // Two recipes of one structure share a program, but the site says which was recorded.

@@ -1,3 +1,4 @@
+import type { AbortOptions } from '../graph/abort';
 import type { Completion } from '../graph/completion';
 import { readData, readDataSync, readItem, readItemSync } from '../graph/evaluate';
 import type { DType, TypedArray } from '../tensor/dtype';
@@ -159,11 +160,11 @@ interface Others {
   gather(dim: number, index: TensorBase): Tensor;
   scatterAdd(dim: number, index: TensorBase, src: TensorBase): Tensor;
   /** The numbers, once they are computed: a copy that the caller owns. Rejects with the error of the computation. */
-  data(): Completion<TypedArray>;
+  data(options?: AbortOptions): Completion<TypedArray>;
   /** `data()` that waits: for scripts. */
   dataSync(): TypedArray;
   /** The only number. Throws ShapeError if there are more. */
-  item(): Completion<number>;
+  item(options?: AbortOptions): Completion<number>;
   /** `item()` that waits: for scripts. */
   itemSync(): number;
   toString(): string;
@@ -242,14 +243,14 @@ const others: Others & ThisType<TensorBase> = {
   scatterAdd(dim, index, src) {
     return indexing.scatterAdd(this, dim, index, src);
   },
-  data() {
-    return readData(this.capture());
+  data(options) {
+    return readData(this.capture(), options);
   },
   dataSync() {
     return readDataSync(this.capture());
   },
-  item() {
-    return readItem(this.capture());
+  item(options) {
+    return readItem(this.capture(), options);
   },
   itemSync() {
     return readItemSync(this.capture());

@@ -1,4 +1,5 @@
 import { ValueError } from '../errors';
+import type { AbortOptions } from '../graph/abort';
 import type { Completion } from '../graph/completion';
 import { evaluateSync, recordTogether, submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
@@ -110,15 +111,19 @@ export abstract class Optimizer<Options extends CommonOptions> {
 
   /**
    * Moves every parameter that has a gradient, once. Returns at once; the promise resolves when the program has run. If it
-   * fails, parameters and state are as before. Throws what an earlier step failed with, if nobody awaited that.
+   * fails or is aborted, parameters and state are as before. Throws what an earlier step failed with, if nobody awaited
+   * that.
    *
    *     loss.backward();
-   *     await optimizer.step({ also: [loss] });
+   *     await optimizer.step({ also: [loss], signal: AbortSignal.timeout(1000) });
    */
-  step(options: StepOptions = {}): Completion<void> {
-    void submit([]); // An earlier failure is thrown here, before anything of this step is recorded.
+  step(options: StepOptions & AbortOptions = {}): Completion<void> {
+    const { also = [], signal } = options;
+    // An earlier failure is thrown here, and an abort ends it, before anything of this step is recorded.
+    const before = submit([], { signal });
+    if (signal?.aborted === true) return before;
     const { roots, undo } = this.#record();
-    return submit([...roots, ...(options.also ?? [])], { onFailure: undo });
+    return submit([...roots, ...also], { onFailure: undo, signal });
   }
 
   /** As `step`, and has run when it returns. */

@@ -54,7 +54,7 @@ struct Services {
   int threads;
 };
 
-enum Failure : int32_t { kOk = 0, kFailValue = 1, kFailMemory = 2, kFailInternal = 3 };
+enum Failure : int32_t { kOk = 0, kFailValue = 1, kFailMemory = 2, kFailInternal = 3, kFailAborted = 4 };
 enum { kMessageBytes = 256 };
 
 // One instruction, ready to run. Shapes, dtypes and attributes were checked when the program was loaded

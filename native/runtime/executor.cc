@@ -1,8 +1,17 @@
 #include "executor.h"
 
+#include <cstdio>
 #include <utility>
 
 namespace saddlepoint {
+namespace {
+
+void setAborted(RunFailure* failure) {
+  failure->kind = kFailAborted;
+  std::snprintf(failure->message, kMessageBytes, "aborted");
+}
+
+}  // namespace
 
 Executor::Executor(const KernelTable* table, void (*notify)(void*), void* context)
     : runner_(table), notify_(notify), context_(context) {
@@ -19,6 +28,7 @@ std::unique_ptr<Request> Executor::newRequest() {
   if (spare_.empty()) return std::make_unique<Request>();
   std::unique_ptr<Request> request = std::move(spare_.back());
   spare_.pop_back();
+  request->aborted = false;
   return request;
 }
 
@@ -38,6 +48,15 @@ bool Executor::submit(std::unique_ptr<Request> request) {
   }
   submitted_.notify_one();
   return true;
+}
+
+bool Executor::abort(int64_t id) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  Request* found = running_ != nullptr && running_->id == id ? running_ : nullptr;
+  for (const std::unique_ptr<Request>& request : queue_)
+    if (request->id == id) found = request.get();
+  if (found != nullptr) found->aborted = true;
+  return found != nullptr;
 }
 
 void Executor::wait(int64_t id) {
@@ -71,9 +90,9 @@ void Executor::reset() {
   last_id_ = 0;
 }
 
-void Executor::runInline(Program* program, void* const* bindings, const double* scalars, RunFailure* failure) {
+void Executor::runInline(Program* program, const RunInput& input, RunFailure* failure) {
   if (!idle()) wait(last_id_);
-  runner_.run(program, bindings, scalars, stopping_, failure);
+  runner_.run(program, input, stopping_, failure);
 }
 
 void Executor::setTable(const KernelTable* table) {
@@ -100,11 +119,20 @@ void* Executor::threadMain(void* self) {
 void Executor::work() {
   while (std::unique_ptr<Request> request = next()) {
     RunFailure failure;
-    if (!dependencyFailed(*request, &failure))
-      runner_.run(request->program.get(), request->bindings.data(), request->scalars.data(), stopping_, &failure);
+    run(request.get(), &failure);
     finish(std::move(request), failure);
     notify_(context_);
   }
+}
+
+void Executor::run(Request* request, RunFailure* failure) {
+  if (dependencyFailed(*request, failure)) return;
+  if (request->aborted.load()) {
+    setAborted(failure);
+    return;
+  }
+  const RunInput input{request->bindings.data(), request->scalars.data(), request->times, &request->aborted};
+  runner_.run(request->program.get(), input, stopping_, failure);
 }
 
 std::unique_ptr<Request> Executor::next() {
@@ -118,6 +146,7 @@ std::unique_ptr<Request> Executor::next() {
   if (stopping_.load()) return nullptr;
   std::unique_ptr<Request> request = std::move(queue_.front());
   queue_.pop_front();
+  running_ = request.get();
   queued_.fetch_sub(1);
   return request;
 }
@@ -135,17 +164,21 @@ bool Executor::dependencyFailed(const Request& request, RunFailure* failure) {
   return false;
 }
 
-void Executor::finish(std::unique_ptr<Request> request, const RunFailure& failure) {
+void Executor::finish(std::unique_ptr<Request> request, RunFailure failure) {
   const int64_t id = request->id;
+  const bool writes = request->program->firstWriter < static_cast<int32_t>(request->program->instructions.size());
   request->program.reset();
   bool awaited;
   {
     std::lock_guard<std::mutex> lock(mutex_);
+    // Whoever asked for it in time has been told that it fails.
+    if (failure.kind == kOk && request->aborted.load() && !writes) setAborted(&failure);
     completions_.push_back({id, failure});
     if (failure.kind != kOk) {
       failed_.push_back({id, failure});
       if (failure.cause < 0) failed_.back().failure.cause = id;
     }
+    running_ = nullptr;
     spare_.push_back(std::move(request));
     // In this order: whoever sees that the last has ended sees that nothing is left.
     const bool isLast = left_.fetch_sub(1) == 1;

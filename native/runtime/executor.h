@@ -14,12 +14,14 @@
 
 namespace saddlepoint {
 
-// A queued run. `bindings` and `scalars` as in Runner::run.
+// A queued run, with what a RunInput points at.
 struct Request {
   int64_t id = 0;
   std::shared_ptr<Program> program;
   std::vector<void*> bindings;
   std::vector<double> scalars;
+  double* times = nullptr;
+  std::atomic<bool> aborted{false};
   std::vector<int64_t> after;  // if one of these failed, this one fails without running
 };
 
@@ -40,6 +42,9 @@ class Executor {
   std::unique_ptr<Request> newRequest();
   // Ids must count up. False if the system has no thread left.
   bool submit(std::unique_ptr<Request> request);
+  // The run fails with kFailAborted, without running if it has not begun; without effect once it overwrites state. False
+  // if it has ended, or never was: then it stays as it is.
+  bool abort(int64_t id);
   // Returns when the run, and so all before it, have ended.
   void wait(int64_t id);
   // The runs that ended since the last call, in order.
@@ -50,7 +55,7 @@ class Executor {
   bool idle() const { return left_.load(std::memory_order_acquire) == 0; }
 
   // Runs on the calling thread, after everything queued has ended.
-  void runInline(Program* program, void* const* bindings, const double* scalars, RunFailure* failure);
+  void runInline(Program* program, const RunInput& input, RunFailure* failure);
 
   const KernelTable* table() const { return runner_.table(); }
   // After everything queued has ended.
@@ -63,8 +68,9 @@ class Executor {
   static void* threadMain(void* self);
   void work();
   std::unique_ptr<Request> next();
+  void run(Request* request, RunFailure* failure);
   bool dependencyFailed(const Request& request, RunFailure* failure);
-  void finish(std::unique_ptr<Request> request, const RunFailure& failure);
+  void finish(std::unique_ptr<Request> request, RunFailure failure);
 
   Runner runner_;
   void (*const notify_)(void*);
@@ -78,6 +84,7 @@ class Executor {
   std::condition_variable finished_;
   int64_t awaited_ = 0;  // the id that the environment's thread sleeps for, or 0
   std::deque<std::unique_ptr<Request>> queue_;
+  Request* running_ = nullptr;
   std::vector<std::unique_ptr<Request>> spare_;
   std::vector<Completion> completions_;
   std::vector<Completion> failed_;  // their `cause` is the first failure of a chain, their own id if they are that

@@ -10,6 +10,8 @@ namespace {
 
 constexpr int64_t kMaxArenaBytes = int64_t{1} << 46;
 constexpr int64_t kArenaAlignment = 64;
+// They take memory for as long as the program is loaded.
+constexpr int32_t kMaxScalars = 1 << 20;
 
 // Reads words in order and never beyond the end; after a failed read everything reads as 0 until `ok` is looked at.
 class Reader {
@@ -53,7 +55,9 @@ class Decoder {
       if (!buffer(i)) return false;
     for (int32_t i = 0; i < instructions_; i++)
       if (!instruction(i)) return false;
-    return reader_.left() == 0 || fail("words are left behind the last instruction");
+    if (reader_.left() != 0) return fail("words are left behind the last instruction");
+    program_->firstWriter = firstWriter();
+    return true;
   }
 
  private:
@@ -63,6 +67,16 @@ class Decoder {
   }
   bool failInstruction(int32_t index, const std::string& what) {
     return fail("instruction " + std::to_string(index) + ": " + what);
+  }
+
+  int32_t firstWriter() const {
+    for (int32_t i = 0; i < instructions_; i++) {
+      const Instruction& instruction = program_->instructions[i];
+      const Operand* outputs = program_->operands.data() + instruction.firstView + instruction.inputCount;
+      for (int32_t j = 0; j < instruction.outputCount; j++)
+        if (program_->buffers[outputs[j].buffer].kind == BufferKind::kInout) return i;
+    }
+    return instructions_;
   }
 
   bool header() {
@@ -84,7 +98,7 @@ class Decoder {
     if (buffers_ < 0 || static_cast<size_t>(buffers_) > count_ / 5) return fail("its count of buffers is impossible");
     if (instructions_ < 0 || static_cast<size_t>(instructions_) > count_ / 5)
       return fail("its count of instructions is impossible");
-    if (program_->scalars < 0) return fail("its count of scalars is negative");
+    if (program_->scalars < 0 || program_->scalars > kMaxScalars) return fail("its count of scalars is impossible");
     if (!bytes(arenaBytes, &program_->arenaBytes)) return fail("its arena size is impossible");
     program_->buffers.reserve(buffers_);
     program_->instructions.reserve(instructions_);

@@ -12,7 +12,7 @@
 namespace saddlepoint {
 
 constexpr int32_t kProgramMagic = 0x53444c50;
-constexpr int32_t kProgramVersion = 2;
+constexpr int32_t kProgramVersion = 3;
 
 enum class BufferKind : int32_t { kInput = 0, kOutput = 1, kInout = 2, kArena = 3 };
 
@@ -46,11 +46,17 @@ struct Program {
   std::vector<Buffer> buffers;
   std::vector<int32_t> bound;  // the buffers that are not in the arena, in order
   std::vector<Instruction> instructions;
-  std::vector<View> views;  // `data` is set anew by every run
+  std::vector<View> views;  // their `data` is that of the last run
   std::vector<Operand> operands;
   std::vector<double> attributes;
   int32_t scalars = 0;
   int64_t arenaBytes = 0;
+  int32_t firstWriter = 0;  // the first instruction that overwrites state: from there on a run is not aborted
+
+  // What the views point at, once they do.
+  bool isPlaced = false;
+  std::vector<void*> placed;
+  void* placedArena = nullptr;
 };
 
 size_t elementBytes(DType dtype);

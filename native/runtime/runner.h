@@ -17,6 +17,19 @@ struct RunFailure {
   char message[kMessageBytes] = {};
 };
 
+// What a run is given.
+struct RunInput {
+  void* const* bindings;  // an address for every bound buffer of the program
+  const double* scalars;  // as many as the program takes
+  // Null, or room for one number more than the program has instructions: when the first one began, then when each
+  // ended, in nanoseconds of `nanoseconds()`.
+  double* times = nullptr;
+  const std::atomic<bool>* aborted = nullptr;
+};
+
+// Of a clock that only goes forward.
+double nanoseconds();
+
 class Runner {
  public:
   explicit Runner(const KernelTable* table);
@@ -26,16 +39,14 @@ class Runner {
   const KernelTable* table() const { return table_; }
   void setTable(const KernelTable* table) { table_ = table; }
 
-  // `bindings` has an address for every bound buffer of the program, `scalars` as many numbers as it takes. Ends early
-  // between two instructions when `stop` is set.
-  void run(Program* program, void* const* bindings, const double* scalars, const std::atomic<bool>& stop,
-           RunFailure* failure);
+  // Ends early between two instructions when `stop` is set, or `input.aborted` before state is overwritten.
+  void run(Program* program, const RunInput& input, const std::atomic<bool>& stop, RunFailure* failure);
 
  private:
   static constexpr int kScratchSlots = 4;
 
   bool place(Program* program, void* const* bindings);
-  void execute(const Program& program, const double* scalars, const std::atomic<bool>& stop, RunFailure* failure);
+  void execute(const Program& program, const RunInput& input, const std::atomic<bool>& stop, RunFailure* failure);
   static void parallel(void* self, int parts, ThreadPool::Body body, void* context);
   static void* scratch(void* self, int worker, int slot, size_t bytes);
 

@@ -39,7 +39,7 @@ inline void runWithMemory(Program* program, const KernelTable* table, std::mt199
   const std::vector<double> scalars(static_cast<size_t>(program->scalars), 3.0);
   const std::atomic<bool> stop{false};
   RunFailure failure;
-  runner.run(program, memory.addresses.data(), scalars.data(), stop, &failure);
+  runner.run(program, {memory.addresses.data(), scalars.data()}, stop, &failure);
   EXPECT_TRUE(failure.kind == kOk || failure.kind == kFailValue || failure.kind == kFailMemory) << failure.message;
 }
 

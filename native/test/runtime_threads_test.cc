@@ -153,7 +153,7 @@ TEST(Executor, RunsInOrderAndReports) {
   RunFailure failure;
   void* const bindings[] = {x.data()};
   const double one = 1;
-  executor.runInline(program.get(), bindings, &one, &failure);  // after what is queued
+  executor.runInline(program.get(), {bindings, &one}, &failure);  // after what is queued
   EXPECT_TRUE(executor.idle());
   for (float value : x) ASSERT_EQ(value, 3003);
   executor.collect(&ended);
@@ -190,6 +190,53 @@ TEST(Executor, DependentsOfAFailureFailWithItsCause) {
   }
   EXPECT_EQ(ended[3].failure.kind, kOk);
   EXPECT_EQ(x, 2);
+}
+
+TEST(Executor, AbortsWhatIsQueuedAndWhatDependsOnIt) {
+  Notified notified;
+  Executor executor(supportedTables().back(), &Notified::notify, &notified);
+  std::vector<float> x(1 << 16, 0);
+  const auto program = increment(1 << 16, 300);
+  for (int id = 1; id <= 4; id++)
+    ASSERT_TRUE(executor.submit(
+        request(&executor, id, program, {x.data()}, id == 3 ? std::vector<int64_t>{2} : std::vector<int64_t>{})));
+  EXPECT_TRUE(executor.abort(2));
+  EXPECT_FALSE(executor.abort(5));
+  executor.wait(4);
+  EXPECT_FALSE(executor.abort(1));
+  std::vector<Completion> ended;
+  executor.collect(&ended);
+  ASSERT_EQ(ended.size(), 4u);
+  const Failure expected[] = {kOk, kFailAborted, kFailAborted, kOk};
+  for (size_t i = 0; i < 4; i++) EXPECT_EQ(ended[i].failure.kind, expected[i]);
+  EXPECT_EQ(ended[2].failure.cause, 2);
+  EXPECT_EQ(x[0], 600);
+}
+
+TEST(Executor, AnAbortThatCameInTimeIsAFailure) {
+  Notified notified;
+  Executor executor(supportedTables().back(), &Notified::notify, &notified);
+  const int32_t length = 1 << 14;
+  std::vector<float> x(length, 1), y(length, 0);
+  ProgramBuilder builder(1);
+  const int32_t from = builder.buffer(BufferKind::kInput, kFloat32, length);
+  const int32_t to = builder.buffer(BufferKind::kOutput, kFloat32, length);
+  for (int i = 0; i < 300; i++)
+    builder.instruction(k_elementwise, {{from, {length}, {}}}, {{to, {length}, {}}},
+                        {1, 3, 1, 0, kFloat32, op_add, kFloat32, 2, 0, 1, -1, 2});
+  const auto program = decoded(builder.words());
+  EXPECT_EQ(program->firstWriter, 300);
+  EXPECT_EQ(increment(1, 3)->firstWriter, 0);
+  std::vector<Completion> ended;
+  for (int64_t id = 1; id <= 60; id++) {
+    ASSERT_TRUE(executor.submit(request(&executor, id, program, {x.data(), y.data()})));
+    usleep(static_cast<unsigned>(30 * id));
+    const bool inTime = executor.abort(id);
+    executor.wait(id);
+    executor.collect(&ended);
+    ASSERT_EQ(ended.size(), 1u);
+    EXPECT_EQ(ended[0].failure.kind, inTime ? kFailAborted : kOk);
+  }
 }
 
 TEST(Executor, StopsBetweenInstructionsAndDropsTheQueue) {

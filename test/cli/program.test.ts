@@ -1,10 +1,15 @@
 import { createProgram, isAnswered, UsageError } from '../../lib/cli/program';
+import type { ProfileArguments } from '../../lib/cli/profile';
 import type { TrainArguments } from '../../lib/cli/train';
 
-async function parse(...args: string[]): Promise<TrainArguments | undefined> {
-  let parsed: TrainArguments | undefined;
+async function parse(...args: string[]): Promise<TrainArguments | ProfileArguments | undefined> {
+  let parsed: TrainArguments | ProfileArguments | undefined;
   const program = await createProgram({
     train: (options) => {
+      parsed = options;
+      return Promise.resolve();
+    },
+    profile: (options) => {
       parsed = options;
       return Promise.resolve();
     },
@@ -16,6 +21,17 @@ async function parse(...args: string[]): Promise<TrainArguments | undefined> {
 
 test('train has defaults', async () => {
   expect(await parse('train', 'digits')).toEqual({ optimizer: 'adam', seed: 0, json: false });
+});
+
+test('profile takes what train takes, and its own', async () => {
+  expect(await parse('profile', 'digits')).toEqual({ optimizer: 'adam', seed: 0, steps: 10, json: false });
+  const flags = '--model mlp --optimizer sgd --momentum .5 --batch-size 7 --steps 3 --trace t.json --json'.split(' ');
+  expect(await parse('profile', 'digits', ...flags)).toEqual({
+    ...{ model: 'mlp', optimizer: 'sgd', momentum: 0.5, batchSize: 7, seed: 0 },
+    ...{ steps: 3, trace: 't.json', json: true },
+  });
+  await expect(parse('profile', 'digits', '--epochs', '3')).rejects.toThrow(/unknown option '--epochs'/);
+  await expect(parse('profile', 'digits', '--steps', '0')).rejects.toThrow(/at least 1/);
 });
 
 test('train reads every flag', async () => {
@@ -55,8 +71,8 @@ test('train reads names with settings', async () => {
 });
 
 test.each<[string, string[], string]>([
-  ['no command', [], 'a command is needed; possible are train, info'],
-  ['an unknown command', ['serve'], "unknown command 'serve'; possible are train, info"],
+  ['no command', [], 'a command is needed; possible are train, profile, info'],
+  ['an unknown command', ['serve'], "unknown command 'serve'; possible are train, profile, info"],
   ['no dataset', ['train'], "missing required argument 'dataset'; see train --help"],
   ['an unknown dataset', ['train', 'cats'], 'Allowed choices are digits'],
   ['two datasets', ['train', 'digits', 'digits'], 'too many arguments'],

@@ -3,14 +3,16 @@ import { BackendError, ValueError } from '../../errors';
 import type { Backend, Completion, LoadedProgram, Run, RunFailure } from '../../graph/backend';
 import { encode } from '../../graph/program/encode';
 import type { BufferSpec, Program } from '../../graph/program/program';
-import type { NativeAddon, ProgramHandle } from './addon';
+import type { Storage } from '../../tensor/storage';
+import type { NativeAddon } from './addon';
 
 class NativeProgram implements LoadedProgram {
   readonly bound: readonly BufferSpec[];
 
   constructor(
     readonly program: Program,
-    readonly handle: ProgramHandle,
+    readonly handle: number,
+    readonly exchange: Float64Array,
   ) {
     this.bound = program.buffers.filter(({ kind }) => kind !== 'arena');
   }
@@ -20,23 +22,27 @@ class NativeProgram implements LoadedProgram {
 export class NativeBackend implements Backend {
   readonly name = 'native';
   readonly costFactor = 1;
+  arenaBytes = 0;
   /** Keeps the storages of queued runs alive. */
   private readonly queued = new Map<number, Run>();
-  private exchange: Float64Array;
   private callback: () => void = () => undefined;
 
   constructor(private readonly addon: NativeAddon) {
-    this.exchange = addon.exchange(1024);
     addon.onCompletion(() => this.callback());
   }
 
   load(program: Program): LoadedProgram {
-    return guarded(() => new NativeProgram(program, this.addon.load(encode(program))));
+    const { handle, exchange } = guarded(() => this.addon.load(encode(program)));
+    return new NativeProgram(program, handle, exchange);
   }
 
   runInline(run: Run): RunFailure | null {
     const handle = this.bind(run);
-    return guarded(() => this.addon.run(handle));
+    try {
+      return this.addon.run(handle) ?? null;
+    } catch (error) {
+      throw translated(error);
+    }
   }
 
   submit(run: Run): void {
@@ -57,6 +63,10 @@ export class NativeBackend implements Backend {
     return completions;
   }
 
+  abort(id: number): boolean {
+    return this.addon.abort(id);
+  }
+
   wait(id: number): void {
     this.addon.wait(id);
   }
@@ -67,6 +77,10 @@ export class NativeBackend implements Backend {
 
   addressOf(buffer: ArrayBuffer): number {
     return this.addon.addressOf(buffer);
+  }
+
+  now(): number {
+    return this.addon.now();
   }
 
   get isa(): string {
@@ -88,40 +102,55 @@ export class NativeBackend implements Backend {
   }
 
   /** Writes what the addon reads, which copies what it queues. */
-  private bind(run: Run): ProgramHandle {
-    const { loaded, bindings, scalars } = run;
+  private bind({ loaded, bindings, scalars, times }: Run): number {
     if (!(loaded instanceof NativeProgram)) throw new BackendError('native backend: a program of another backend');
-    const { bound, program } = loaded;
+    const { bound, program, exchange, handle } = loaded;
     if (bindings.length !== bound.length || scalars.length !== program.scalars)
       throw new BackendError(
         `native backend: the program takes ${bound.length} bindings and ${program.scalars} scalars, ` +
           `and was given ${bindings.length} and ${scalars.length}`,
       );
-    const length = 2 * bound.length + scalars.length;
-    if (length > this.exchange.length) this.exchange = guarded(() => this.addon.exchange(2 * length));
-    const { exchange } = this;
+    this.arenaBytes = Math.max(this.arenaBytes, program.arenaBytes);
     let at = 0;
     for (let i = 0; i < bound.length; i++) {
       const storage = bindings[i]!;
-      if (storage.dtype !== bound[i]!.dtype)
-        throw new BackendError(`native backend: binding ${i} is ${storage.dtype}, its buffer ${bound[i]!.dtype}`);
+      const { dtype, length } = bound[i]!;
+      if (storage.dtype !== dtype || storage.length !== length) throw misfit(i, storage, bound[i]!);
       exchange[at++] = storage.address;
-      exchange[at++] = storage.data.byteLength;
     }
     for (let i = 0; i < scalars.length; i++) exchange[at++] = scalars[i]!;
-    return loaded.handle;
+    exchange[at] = times === null ? 0 : this.addressOfTimes(times, program);
+    return handle;
+  }
+
+  private addressOfTimes(times: Float64Array, program: Program): number {
+    if (times.length <= program.instructions.length)
+      throw new BackendError(`native backend: ${times.length} times for ${program.instructions.length} instructions`);
+    // Asking for the buffer moves a small array off V8's heap, where it would not stay in place.
+    return this.addon.addressOf(times.buffer as ArrayBuffer) + times.byteOffset;
   }
 }
 
-/** The addon's exceptions as errors of this library. */
+function misfit(binding: number, storage: Storage, buffer: BufferSpec): BackendError {
+  return new BackendError(
+    `native backend: binding ${binding} is ${storage.dtype} [${storage.length}], its buffer ` +
+      `${buffer.dtype} [${buffer.length}]`,
+  );
+}
+
 function guarded<T>(call: () => T): T {
   try {
     return call();
   } catch (error) {
-    // Not `instanceof`: in a vm context, as tests have, the addon's errors are of another realm.
-    if (!types.isNativeError(error)) throw error;
-    const { message } = error;
-    if (error.name === 'RangeError') throw new ValueError(message, { cause: error });
-    throw new BackendError(`native backend: ${message}`, { cause: error });
+    throw translated(error);
   }
+}
+
+/** The addon's exceptions as errors of this library. */
+function translated(error: unknown): unknown {
+  // Not `instanceof`: in a vm context, as tests have, the addon's errors are of another realm.
+  if (!types.isNativeError(error)) return error;
+  const { message } = error;
+  if (error.name === 'RangeError') return new ValueError(message, { cause: error });
+  return new BackendError(`native backend: ${message}`, { cause: error });
 }

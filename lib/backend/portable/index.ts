@@ -1,7 +1,7 @@
 import type { Backend, Completion, LoadedProgram, Run, RunFailure } from '../../graph/backend';
 import type { Program } from '../../graph/program/program';
 import { PreparedProgram } from './program';
-import { Execution, Runner } from './runner';
+import { Execution, nanoseconds, Runner } from './runner';
 import { Workspace } from './workspace';
 
 /** The backend in plain JavaScript: runs wherever Node does, on the thread of the caller, in slices. */
@@ -9,6 +9,7 @@ export class PortableBackend implements Backend {
   readonly name = 'portable';
   readonly isa = 'javascript';
   readonly costFactor = 20;
+  arenaBytes = 0;
   threads = 1;
   private readonly workspace = new Workspace();
   private readonly runner = new Runner();
@@ -18,6 +19,7 @@ export class PortableBackend implements Backend {
   }
 
   runInline(run: Run): RunFailure | null {
+    this.foresee(run);
     const execution = new Execution(run);
     while (!execution.step());
     return execution.failure;
@@ -25,6 +27,15 @@ export class PortableBackend implements Backend {
 
   submit(run: Run): void {
     this.runner.submit(run);
+    this.foresee(run);
+  }
+
+  private foresee({ loaded }: Run): void {
+    this.arenaBytes = Math.max(this.arenaBytes, loaded.program.arenaBytes);
+  }
+
+  abort(id: number): boolean {
+    return this.runner.abort(id);
   }
 
   collect(): Completion[] {
@@ -41,5 +52,9 @@ export class PortableBackend implements Backend {
 
   addressOf(): number {
     return 0;
+  }
+
+  now(): number {
+    return nanoseconds();
   }
 }

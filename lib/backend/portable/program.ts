@@ -11,6 +11,8 @@ import type { Workspace } from './workspace';
 /** A program whose views are known to be in bounds and whose instructions are tasks. */
 export class PreparedProgram implements LoadedProgram {
   readonly tasks: readonly Task[];
+  /** The first instruction that overwrites state: from there on a run is not aborted. */
+  readonly firstWriter: number;
   private readonly calls: readonly Call[];
   private readonly views: readonly BoundView[];
   private arenaOfBuffers: ArrayBuffer | null = null;
@@ -46,6 +48,9 @@ export class PreparedProgram implements LoadedProgram {
       return new Call(index, instruction, inputs, outputs, workspace);
     });
     this.tasks = this.calls.map((call, index) => kernelTable[program.instructions[index]!.kernel](call, scalars));
+    const writes = (view: View): boolean => buffers[view.buffer]!.kind === 'inout';
+    const writer = program.instructions.findIndex(({ outputs }) => outputs.some(writes));
+    this.firstWriter = writer < 0 ? program.instructions.length : writer;
     this.views = this.calls.flatMap((call) => [...call.inputs, ...call.outputs]);
   }
 

@@ -13,6 +13,7 @@ export class Runner {
   private completions: Completion[] = [];
   /** Runs that failed, for those that come after them. */
   private readonly failures = new Map<number, RunFailure>();
+  private readonly aborted = new Set<number>();
   private isScheduled = false;
   private notify: () => void = () => {};
 
@@ -24,6 +25,12 @@ export class Runner {
     preparedProgramOf(run);
     this.queue.push(run);
     this.schedule();
+  }
+
+  abort(id: number): boolean {
+    const isQueued = this.queue.some((run) => run.id === id);
+    if (isQueued) this.aborted.add(id);
+    return isQueued;
   }
 
   collect(): Completion[] {
@@ -59,8 +66,10 @@ export class Runner {
     const run = this.queue[0];
     if (run === undefined) return true;
     this.current ??= new Execution(run, this.inheritedFailure(run));
+    if (this.aborted.has(run.id)) this.current.abort();
     if (!this.current.step()) return false;
     const { failure } = this.current;
+    this.aborted.delete(run.id);
     this.current = null;
     this.queue.shift();
     if (failure !== null) this.failures.set(run.id, failure);
@@ -85,6 +94,8 @@ export class Execution {
   private isBound = false;
   private instruction = 0;
   private part = -1;
+  /** What the run itself has taken, in nanoseconds: turns of the event loop in between do not count. */
+  private worked = 0;
 
   constructor(
     private readonly run: Run,
@@ -93,14 +104,25 @@ export class Execution {
     this.program = preparedProgramOf(run);
   }
 
+  /** Fails the run, unless it overwrites state by now. */
+  abort(): void {
+    const { instruction, part } = this;
+    const writes = instruction > this.program.firstWriter || (instruction === this.program.firstWriter && part >= 0);
+    if (writes || this.failure !== null) return;
+    if (part >= 0) this.program.tasks[instruction]!.end?.();
+    this.failure = { kind: 'aborted', instruction: this.isBound ? instruction : -1, message: 'aborted', cause: -1 };
+  }
+
   /** Does the next part of an instruction; true when the run has ended. */
   step(): boolean {
-    if (this.failure !== null) return true;
-    try {
-      if (!this.isBound) this.bind();
-      else this.advance();
-    } catch (error) {
-      this.fail(error);
+    if (this.failure === null) {
+      try {
+        if (!this.isBound) this.bind();
+        else if (this.run.times === null) this.advance();
+        else this.advanceTimed(this.run.times);
+      } catch (error) {
+        this.fail(error);
+      }
     }
     const hasEnded = this.failure !== null || (this.isBound && this.instruction === this.program.tasks.length);
     if (hasEnded && this.isBound) this.program.unbind();
@@ -111,6 +133,15 @@ export class Execution {
     const misfit = this.program.bind(this.run);
     if (misfit !== null) this.failure = { kind: 'internal', instruction: -1, message: misfit, cause: -1 };
     else this.isBound = true;
+  }
+
+  private advanceTimed(times: Float64Array): void {
+    const start = nanoseconds();
+    if (this.worked === 0) times[0] = start;
+    const { instruction } = this;
+    this.advance();
+    this.worked += nanoseconds() - start;
+    if (this.instruction > instruction) times[instruction + 1] = times[0]! + this.worked;
   }
 
   private advance(): void {
@@ -132,6 +163,11 @@ export class Execution {
     this.failure = { kind, instruction: this.isBound ? this.instruction : -1, message, cause: -1 };
     if (this.isBound) this.program.tasks[this.instruction]!.end?.();
   }
+}
+
+/** Of the clock of `Run.times`. */
+export function nanoseconds(): number {
+  return performance.now() * 1e6;
 }
 
 function preparedProgramOf({ loaded }: Run): PreparedProgram {

@@ -1,8 +1,9 @@
 import { Storage } from '../../tensor/storage';
 import { Tensor, type Variable } from '../../tensor/tensor';
-import { enqueue, nextRun, runsBefore, submit } from '../evaluate';
+import { enqueue, submit } from '../evaluate';
+import { checkMemory } from '../memory';
 import type { Compiled } from '../programs';
-import { Pending, type Queue } from '../queue';
+import { Flight, type Queue } from '../queue';
 import { mapLeaves } from './arguments';
 import type { Outcome, Source, TracedFunction } from './tracing';
 
@@ -80,18 +81,18 @@ export function replay(entry: Entry, target: Queue, args: readonly Tensor[], { s
   }
   const result = mapLeaves(traced.result, (leaf) => resolve(leaf as Outcome));
 
-  const pending = new Pending(nextRun(), results.roots, results.overwritten, undo);
+  const flight = new Flight(results.roots, results.overwritten, { onFailure: undo });
   try {
     const failure = leaves.find((leaf) => leaf.failure !== null)?.failure ?? null;
     if (failure !== null) throw failure;
     const bindings = compiled.bindings.map(({ leaf, output }) =>
       output >= 0 ? results.storageOf(output) : leaves[leaf]!.storage!,
     );
-    const run = { id: pending.id, loaded: compiled.loaded, bindings, scalars, after: runsBefore(leaves) };
-    const siteOf = (instruction: number): Error | null => traced.sites[compiled.sites[instruction] ?? -1] ?? null;
-    enqueue(target, pending, run, compiled, false, siteOf);
+    checkMemory(compiled, target.backend);
+    flight.prepare(compiled, bindings, scalars, leaves, traced.sites);
+    enqueue(target, flight, compiled, false);
   } catch (error) {
-    target.fail(pending, error as Error);
+    target.fail(flight, error as Error);
   }
   return result;
 }

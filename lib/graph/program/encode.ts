@@ -4,7 +4,7 @@ import type { BufferSpec, Program, View } from './program';
 
 export const PROGRAM_MAGIC = 0x53444c50;
 /** Raised with every change of the layout below, of the kernels' list or of the opcodes' list. */
-export const PROGRAM_VERSION = 2;
+export const PROGRAM_VERSION = 3;
 
 const bufferKinds: { readonly [K in BufferSpec['kind']]: number } = { input: 0, output: 1, inout: 2, arena: 3 };
 const kernelIds = Object.fromEntries(kernelNames.map((name, id) => [name, id])) as {

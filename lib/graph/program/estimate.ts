@@ -1,5 +1,5 @@
 import { sizeOf } from '../../tensor/shape';
-import { readByteCode } from './elementwise';
+import { flopsOf } from './costs';
 import type { Instruction } from './program';
 
 /**
@@ -22,15 +22,8 @@ export function estimateNanoseconds(instruction: Instruction): number {
       const result = kernel === 'conv2d' ? outputs[0]! : inputs[0]!;
       return 500 + (sizeOf(result.shape) * sizeOf(weight.shape.slice(1))) / 20;
     }
-    case 'elementwise': {
-      const { inputs: from, outputs: to, segments, steps } = readByteCode(instruction);
-      let points = 0;
-      for (let s = 0; s < segments; s++) {
-        const views = [...inputs.slice(s * from, (s + 1) * from), ...outputs.slice(s * to, (s + 1) * to)];
-        points += Math.max(...views.map((view) => sizeOf(view.shape)));
-      }
-      return 50 + points * 0.2 * steps.length + elements * 0.1;
-    }
+    case 'elementwise':
+      return 50 + flopsOf(instruction) * 0.2 + elements * 0.1;
     case 'normal':
       return 100 + outputElements * 30;
     case 'permutation':

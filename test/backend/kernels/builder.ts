@@ -129,7 +129,14 @@ export function programOf({ kernel, inputs = [], outputs, attributes = [], scala
 let runs = 0;
 
 export function makeRun(backend: Backend, program: Program, bindings: Storage[], scalars: readonly number[] = []): Run {
-  return { id: ++runs, loaded: backend.load(program), bindings, scalars: Float64Array.from(scalars), after: [] };
+  return {
+    id: ++runs,
+    loaded: backend.load(program),
+    bindings,
+    scalars: Float64Array.from(scalars),
+    after: [],
+    times: null,
+  };
 }
 
 /** The outputs of a kernel as numbers. Throws a KernelError if it fails. */

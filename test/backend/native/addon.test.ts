@@ -14,7 +14,9 @@ const { addon: loaded } = loadAddon();
   const addon = loaded;
   const methods = addon as unknown as Record<string, (...values: unknown[]) => unknown>;
   const words = encode(multiply(4));
-  const handle = addon.load(words);
+  const { handle, exchange } = addon.load(words);
+
+  const good = new ArrayBuffer(64);
 
   const anything = () =>
     fc.oneof(
@@ -23,14 +25,14 @@ const { addon: loaded } = loadAddon();
       fc.constantFrom(handle, words, new Float64Array(6), new ArrayBuffer(8), [], [1], [NaN], () => undefined),
     );
 
-  it.each(['load', 'run', 'submit', 'addressOf', 'setIsa', 'setThreads', 'fmaPeak', 'exchange'])(
+  it.each(['load', 'run', 'submit', 'abort', 'addressOf', 'setIsa', 'setThreads', 'fmaPeak', 'now'])(
     '%s survives any arguments',
     (name) => {
       const threads = addon.threads;
       const isa = addon.isa;
-      // Seconds of measuring and gigabytes are right answers to right arguments.
+      // Seconds of measuring are the right answer to right arguments.
       const tame = (value: unknown) => (typeof value === 'number' && value > 0 ? Math.min(value, 0.001) : value);
-      const heavy = name === 'fmaPeak' || name === 'exchange';
+      const heavy = name === 'fmaPeak';
       fc.assert(
         fc.property(fc.array(anything(), { maxLength: 4 }), (values) => {
           try {
@@ -50,7 +52,17 @@ const { addon: loaded } = loadAddon();
     ['run', []],
     ['run', [{}]],
     ['run', [handle]], // the exchange array says nothing of its bindings
+    ['run', [handle + 1]],
+    ['run', [handle + 2 ** 20]],
+    ['run', [handle + 0.5]],
+    ['run', [-1]],
+    ['run', [NaN]],
+    ['run', [2 ** 60]],
+    ['run', ['0']],
     ['submit', [handle, 1]],
+    ['submit', [handle + 1, 1]],
+    ['abort', [0]],
+    ['abort', ['1']],
     ['load', []],
     ['load', [new Float64Array(9)]],
     ['load', [new Int32Array(0)]],
@@ -60,46 +72,65 @@ const { addon: loaded } = loadAddon();
     ['wait', [0]],
     ['wait', [2 ** 53]],
     ['onCompletion', [null]],
-    ['exchange', [0]],
-    ['exchange', [2 ** 40]],
     ['fmaPeak', [0]],
     ['fmaPeak', [1e9]],
   ])('%s(%p) throws', (name, values) => {
-    addon.exchange(16);
+    exchange.fill(0);
     expect(() => methods[name]!(...values)).toThrow();
   });
 
   it.each([
-    ['no address', 0, 16],
-    ['a negative address', -64, 16],
-    ['a fraction', 4096.5, 16],
-    ['NaN', NaN, 16],
-    ['an address that no machine has', 2 ** 60, 16],
-    ['an address between elements', 4098, 16],
-    ['too few bytes', 4096, 12],
-    ['too many bytes', 4096, 20],
-    ['bytes of NaN', 4096, NaN],
-  ])('run refuses a binding with %s', (_, address, bytes) => {
-    const good = new ArrayBuffer(64);
+    ['no address', 0],
+    ['a negative address', -64],
+    ['a fraction', 4096.5],
+    ['NaN', NaN],
+    ['infinity', Infinity],
+    ['an address that no machine has', 2 ** 60],
+    ['an address between elements', 4098],
+  ])('run refuses a binding with %s', (_, address) => {
     const start = addon.addressOf(good);
-    const exchange = addon.exchange(6);
-    exchange.set([start, 16, start + 16, 16, start + 32, 16]);
-    expect(addon.run(handle)).toBeNull();
+    const fill = (): void => exchange.set([start, start + 16, start + 32, 0]);
+    fill();
+    expect(addon.run(handle)).toBeUndefined();
     for (let i = 0; i < 3; i++) {
-      exchange.set([start, 16, start + 16, 16, start + 32, 16]);
-      exchange.set([address, bytes], 2 * i);
+      fill();
+      exchange[i] = address;
       expect(() => addon.run(handle)).toThrow(new RegExp(`binding ${i} `));
       expect(() => addon.submit(handle, 1e15)).toThrow(new RegExp(`binding ${i} `));
     }
   });
 
-  it('runs a handle whose exchange array was given away', () => {
-    const good = new ArrayBuffer(64);
+  it.each([-8, 4.5, 4097, NaN, 2 ** 60])('run refuses %p as the place of its times', (address) => {
     const start = addon.addressOf(good);
-    const exchange = addon.exchange(6);
-    exchange.set([start, 16, start + 16, 16, start + 32, 16]);
-    structuredClone(exchange, { transfer: [exchange.buffer as ArrayBuffer] });
-    expect(addon.run(handle)).toBeNull();
+    exchange.set([start, start + 16, start + 32, address]);
+    expect(() => addon.run(handle)).toThrow(/times have an impossible address/);
+    expect(() => addon.submit(handle, 1e15)).toThrow(/times have an impossible address/);
+  });
+
+  it('runs again with what its exchange array has kept', () => {
+    const start = addon.addressOf(good);
+    exchange.set([start, start + 16, start + 32, 0]);
+    const [a, b, out] = [0, 16, 32].map((offset) => new Float32Array(good, offset, 4)) as [Float32Array, Float32Array, Float32Array];
+    a.set([1, 2, 3, 4]);
+    b.fill(2);
+    addon.run(handle);
+    expect([...out]).toEqual([2, 4, 6, 8]);
+    a.fill(5);
+    addon.run(handle);
+    expect([...out]).toEqual([10, 10, 10, 10]);
+    // Another place for the result, the rest as it is.
+    exchange[2] = start + 48;
+    out.fill(0);
+    addon.run(handle);
+    expect([...out, ...new Float32Array(good, 48, 4)]).toEqual([0, 0, 0, 0, 10, 10, 10, 10]);
+  });
+
+  it('runs a program whose exchange array was given away', () => {
+    const other = addon.load(words);
+    const start = addon.addressOf(good);
+    other.exchange.set([start, start + 16, start + 32, 0]);
+    structuredClone(other.exchange, { transfer: [other.exchange.buffer as ArrayBuffer] });
+    expect(addon.run(other.handle)).toBeUndefined();
   });
 
   it('measures the peak of multiply-adds', () => {

@@ -3,6 +3,7 @@ import type { Completion } from '../../../lib/graph/backend';
 import { NativeBackend } from '../../../lib/backend/native';
 import { loadAddon } from '../../../lib/backend/native/loader';
 import { opcodeIds } from '../../../lib/graph/program/elementwise';
+import { dtypes } from '../../../lib/tensor/dtype';
 import { setAddressOf, Storage } from '../../../lib/tensor/storage';
 import { bound, dense, float32, increment, int32, lookUp, multiply, programOf, rowSumsOfProduct, runNow, runOf } from './programs';
 
@@ -69,7 +70,7 @@ const { addon } = loadAddon();
       expect(runNow(backend, multiply(0), [float32([]), float32([]), float32([])])).toBeNull();
     });
 
-    it('runs what binds more buffers and scalars than the exchange array first holds', () => {
+    it('runs what binds many buffers and scalars', () => {
       const storages = Array.from({ length: 900 }, (_, i) => float32([i]));
       const output = new Storage('float32', 1);
       const buffers = [...storages.map(() => bound('input', 'float32', 1)), bound('output', 'float32', 1)];
@@ -119,7 +120,7 @@ const { addon } = loadAddon();
       const a = float32([1, 2]);
       expect(() => runNow(backend, multiply(2), [a, a])).toThrow(/3 bindings and 0 scalars, and was given 2 and 0/);
       expect(() => runNow(backend, multiply(2), [a, a, a], [1])).toThrow(BackendError);
-      expect(() => runNow(backend, multiply(2), [a, a, float32([1])])).toThrow(/binding 2 has another size/);
+      expect(() => runNow(backend, multiply(2), [a, a, float32([1])])).toThrow(/binding 2 is float32 \[1\], its buffer float32 \[2\]/);
       expect(() => runNow(backend, multiply(2), [a, a, int32([1, 2])])).toThrow(/binding 2 is int32/);
     });
 
@@ -225,6 +226,77 @@ const { addon } = loadAddon();
       backend.wait(dependent.id);
       expect(backend.collect()[1]).toMatchObject({ id: dependent.id, failure: { cause: bad.id } });
       expect(x.data[0]).toBe(0);
+    });
+
+    it('aborts what is queued, and what depends on it', () => {
+      const x = Storage.from('float32', new Float32Array(200_000));
+      const first = runOf(long(), [x], [1]);
+      const second = runOf(long(), [x], [1]);
+      const dependent = runOf(long(), [x], [1], [second.id]);
+      const independent = runOf(long(), [x], [1]);
+      for (const run of [first, second, dependent, independent]) backend.submit(run);
+      expect(backend.abort(second.id)).toBe(true);
+      backend.wait(independent.id);
+      const ended = backend.collect();
+      expect(ended.map(({ id, failure }) => [id, failure?.kind, failure?.cause])).toEqual([
+        [first.id, undefined, undefined],
+        [second.id, 'aborted', -1],
+        [dependent.id, 'aborted', second.id],
+        [independent.id, undefined, undefined],
+      ]);
+      expect(x.data[0]).toBe(120);
+    });
+
+    it('does not abort what has begun to overwrite state, has ended or was never there', () => {
+      const x = Storage.from('float32', new Float32Array(200_000));
+      const run = runOf(backend.load(increment(200_000, 2000)), [x], [1]);
+      backend.submit(run);
+      while (x.data[0] === 0) backend.collect();
+      backend.abort(run.id);
+      expect(backend.abort(run.id + 1)).toBe(false);
+      backend.wait(run.id);
+      expect(backend.abort(run.id)).toBe(false);
+      expect(backend.collect()).toEqual([{ id: run.id, failure: null }]);
+      expect(x.data.at(-1)).toBe(2000);
+    });
+
+    it('aborts a running program between two instructions', () => {
+      const n = 200_000;
+      const copy = { kernel: 'elementwise' as const, inputs: [dense(0, [n])], outputs: [dense(1, [n])] };
+      const attributes = [1, 3, 1, 0, dtypes.float32.id, add, dtypes.float32.id, 2, 0, 1, -1, 2];
+      const instructions = new Array(100_000).fill({ ...copy, attributes });
+      const program = programOf([bound('input', 'float32', n), bound('output', 'float32', n)], instructions, 1);
+      const [x, out] = [Storage.from('float32', new Float32Array(n)), Storage.from('float32', new Float32Array(n))];
+      const run = runOf(backend.load(program), [x, out], [1]);
+      backend.submit(run);
+      while (out.data[0] === 0) backend.collect();
+      backend.abort(run.id);
+      backend.wait(run.id);
+      const [{ failure }] = backend.collect() as [Completion];
+      expect(failure).toMatchObject({ kind: 'aborted', cause: -1 });
+      expect(failure!.instruction).toBeGreaterThan(0);
+      expect(failure!.instruction).toBeLessThan(99_999);
+    });
+
+    it('writes down when the first instruction began and when each ended, and only where asked to', () => {
+      const x = Storage.from('float32', new Float32Array(200_000));
+      const loaded = backend.load(increment(200_000, 3));
+      for (const submit of [false, true]) {
+        const run = { ...runOf(loaded, [x], [1]), times: new Float64Array(5) };
+        const start = backend.now();
+        if (submit) {
+          backend.submit(run);
+          backend.wait(run.id);
+          backend.collect();
+        } else backend.runInline(run);
+        const all = [start, ...run.times.subarray(0, 4), backend.now()];
+        expect(all).toEqual([...all].sort((a, b) => a - b));
+        expect(run.times[3]! - run.times[0]!).toBeGreaterThan(1000);
+        expect(run.times[4]).toBe(0);
+        backend.runInline(runOf(loaded, [x], [1]));
+        expect(run.times[4]).toBe(0);
+      }
+      expect(() => backend.runInline({ ...runOf(loaded, [x], [1]), times: new Float64Array(3) })).toThrow(/3 times/);
     });
 
     it('goes on after a failure', () => {

@@ -91,9 +91,9 @@ const dtypeNames = ['float32', 'float64', 'int32', 'bool', 'int64'] as const;
     let taken = 0;
     fc.assert(
       fc.property(corrupted, (words) => {
-        let handle;
+        let program;
         try {
-          handle = addon.load(words);
+          program = addon.load(words);
         } catch (error) {
           expect((error as Error).message).toMatch(/^program: /);
           return;
@@ -106,9 +106,9 @@ const dtypeNames = ['float32', 'float64', 'int32', 'bool', 'int64'] as const;
         taken++;
         const storages = buffers.map(({ dtype, length }) => new Storage(dtypeNames[dtype]!, length));
         for (const { data } of storages) new Uint8Array(data.buffer, data.byteOffset, data.byteLength).fill(1);
-        const exchange = addon.exchange(2 * buffers.length + scalars + 1);
-        storages.forEach(({ address, data }, i) => exchange.set([address, data.byteLength], 2 * i));
-        const failure = addon.run(handle);
+        expect(program.exchange).toHaveLength(buffers.length + scalars + 1);
+        storages.forEach(({ address }, i) => (program.exchange[i] = address));
+        const failure = addon.run(program.handle);
         expect(['value', 'memory', undefined]).toContain(failure?.kind);
       }),
       { numRuns },

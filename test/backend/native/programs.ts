@@ -106,7 +106,7 @@ export function runOf(
   scalars: readonly number[] = [],
   after: readonly number[] = [],
 ): Run {
-  return { id: ++lastId, loaded, bindings, scalars: Float64Array.from(scalars), after };
+  return { id: ++lastId, loaded, bindings, scalars: Float64Array.from(scalars), after, times: null };
 }
 
 /** Loads and runs it inline. */

@@ -1,5 +1,6 @@
 import { BackendError } from '../../../lib/errors';
 import { PortableBackend } from '../../../lib/backend/portable';
+import { Execution } from '../../../lib/backend/portable/runner';
 import type { Completion, Run } from '../../../lib/graph/backend';
 import type { BufferSpec, Instruction, Program, View } from '../../../lib/graph/program/program';
 import { Storage } from '../../../lib/tensor/storage';
@@ -128,6 +129,39 @@ describe('the portable runner', () => {
     expect(backend.collect().map(({ failure }) => failure?.kind)).toEqual(['value', 'value']);
   });
 
+  it('aborts between two parts of an instruction, or before a run begins; what depends on it fails too', async () => {
+    const backend = new PortableBackend();
+    const [first, second] = [longRun(backend), lookup(backend, 3)];
+    backend.submit(first.run);
+    backend.submit(second.run);
+    backend.submit({ ...lookup(backend, 4).run, after: [first.run.id] });
+    const last = lookup(backend, 5);
+    backend.submit(last.run);
+    await turn();
+    for (const id of [first.run.id, second.run.id, 12345]) backend.abort(id);
+    const { completions } = await collectAll(backend, 4);
+    expect(completions.map(({ failure }) => [failure?.kind, failure?.instruction, failure?.cause])).toEqual([
+      ['aborted', 0, -1],
+      ['aborted', -1, -1],
+      ['aborted', -1, first.run.id],
+      [undefined, undefined, undefined],
+    ]);
+    expect(Array.from(last.out.data, Number)).toEqual([0.5, -0.25, 2]);
+    // The program is as good as before.
+    expect(backend.runInline(first.run)).toBeNull();
+  });
+
+  it('writes down when the first instruction began and when each ended', () => {
+    const backend = new PortableBackend();
+    const { run } = longRun(backend, 200);
+    const times = new Float64Array(2);
+    const start = backend.now();
+    expect(backend.runInline({ ...run, times })).toBeNull();
+    expect(times[0]).toBeGreaterThanOrEqual(start);
+    expect(times[1]! - times[0]!).toBeGreaterThan(1e6);
+    expect(times[1]).toBeLessThanOrEqual(backend.now());
+  });
+
   it('runs again after a failure', () => {
     const backend = new PortableBackend();
     expect(backend.runInline(lookup(backend, 10).run)).toMatchObject({ kind: 'value' });
@@ -195,11 +229,37 @@ describe('programs of several instructions', () => {
     const x = Array.from({ length: n }, (_, i) => i - 500);
     for (let repetition = 0; repetition < 3; repetition++) {
       const [state, out] = [Storage.from('float32', x), new Storage('float32', n)];
-      const run = { id: repetition + 1, loaded, bindings: [state, out], scalars: new Float64Array(0), after: [] };
+      const run = {
+        id: repetition + 1,
+        loaded,
+        bindings: [state, out],
+        scalars: new Float64Array(0),
+        after: [],
+        times: null,
+      };
       expect(backend.runInline(run)).toBeNull();
       expect(Array.from(out.data, Number)).toEqual(x.map((value) => -Math.abs(value)));
       expect(Array.from(state.data, Number)).toEqual(x.map(Math.abs));
     }
+  });
+
+  it('are not aborted once they overwrite state', () => {
+    const backend = new PortableBackend();
+    const loaded = backend.load(
+      program([spec('inout'), spec('output')], [chain(0, 1, neg), chain(0, 0, neg), chain(0, 1, neg)]),
+    );
+    const abortAfter = (steps: number): string | undefined => {
+      const bindings = [Storage.from('float32', new Array<number>(n).fill(2)), new Storage('float32', n)];
+      const run = { id: 1, loaded, bindings, scalars: new Float64Array(0), after: [], times: null };
+      const execution = new Execution(run);
+      for (let i = 0; i < steps; i++) execution.step();
+      execution.abort();
+      while (!execution.step());
+      expect(bindings[0]!.data[0]).toBe(execution.failure === null ? -2 : 2);
+      return execution.failure?.kind;
+    };
+    // The first step binds.
+    expect([0, 1, 2, 3].map(abortAfter)).toEqual(['aborted', 'aborted', 'aborted', undefined]);
   });
 
   it('keep their intermediates when another program needs a larger arena', () => {
@@ -214,7 +274,14 @@ describe('programs of several instructions', () => {
     const x = Array.from({ length: n }, (_, i) => i - 500);
     for (const loaded of [small, large, small]) {
       const [input, out] = [Storage.from('float32', x), new Storage('float32', n)];
-      backend.runInline({ id: 1, loaded, bindings: [input, out], scalars: new Float64Array(0), after: [] });
+      backend.runInline({
+        id: 1,
+        loaded,
+        bindings: [input, out],
+        scalars: new Float64Array(0),
+        after: [],
+        times: null,
+      });
       expect(Array.from(out.data, Number)).toEqual(x.map((value) => (loaded === large ? Math.abs(value) : value)));
     }
   });
