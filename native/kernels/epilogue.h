@@ -124,7 +124,8 @@ class Epilogue {
       if (step.step == nullptr) return false;
       const int destination = static_cast<int>(code[2]);
       bool widens = false;
-      int32_t operands[3];
+      // Operands that a step lacks are its first one.
+      int32_t operands[3] = {slotOf[static_cast<int>(code[3])], 0, 0};
       for (int i = 0; i < 3; ++i) {
         const int reg = static_cast<int>(code[3 + i]);
         operands[i] = reg < 0 ? operands[0] : slotOf[reg];

@@ -106,7 +106,6 @@ class Checker {
       case k_checkRange:
         return counts(1, 1, 3) && floating(0) && sameDType(0) && range() &&
                require(sameShape(inputs_[0], outputs_[0]), "input and output have different shapes");
-      case k_uniform:
       case k_normal:
         return counts(0, 1, 2) && require(isFloat(outputs_[0].dtype), "its output is not floating-point") && slots();
       case k_permutation:

@@ -1,10 +1,10 @@
 import { contiguousStrides, shapesEqual, sizeOf, type Shape } from '../../tensor/shape';
 import type { DType } from '../../tensor/dtype';
-import type { Layout } from '../op';
+import type { Layout, Lowering } from '../op';
 import type { Fold } from './elementwise';
 import type { Group } from './fuse';
 import { numberOf, type Graph, type Value } from './ir';
-import { kernels } from './kernels';
+import { kernels, type KernelName } from './kernels';
 import { copyAttributes, regionAttributes, type ScalarSource } from './region';
 import type { Instruction, View } from './program';
 
@@ -98,7 +98,7 @@ export function lower(graph: Graph, groups: readonly Group[]): Lowered {
         if (scalar === null) external.set(input, { input: inputs.push(input) - 1 });
         else external.set(input, { scalar: scalars.push(scalar) - 1 });
       }
-    const operands = product === undefined ? [] : product.value.inputs.map((input) => viewOf(placeOf(input)));
+    const operands = product === undefined ? [] : kernelInputs(product.value).given.map(viewOf);
     const read = product === undefined ? inputs : inputs.slice(1);
     const inputViews = read.map((input) => viewOf(broadcast(placeOf(input), shape)));
     for (const output of outputs) places.set(output, newPlace(shape, output.dtype));
@@ -125,10 +125,26 @@ export function lower(graph: Graph, groups: readonly Group[]): Lowered {
   };
 
   const emitKernel = (value: Value): void => {
-    const lowering = value.op!.lower;
-    if (!('kernel' in lowering)) throw new Error(`lower: ${value.op!.name} has no kernel`);
-    const isRandom = value.op!.random === true;
-    let given = isRandom ? [] : value.inputs.map(placeOf);
+    const lowering = loweringOf(value);
+    const { given, original } = kernelInputs(value);
+    const shape = lowering.output?.(value.shape, original, value.attrs) ?? value.shape;
+    const attributes = lowering.kernelAttributes?.(value.attrs, original) ?? value.attributes;
+    const place = newPlace(value.shape, value.dtype);
+    places.set(value, place);
+    instructions.push({
+      kernel: lowering.kernel,
+      inputs: given.map(viewOf),
+      outputs: [{ buffer: place.slot, ...dense(shape) }],
+      attributes: value.op!.random === true ? value.inputs.map((input) => input.slot) : attributes,
+      label: value.label,
+      site: value.site,
+    });
+  };
+
+  /** What a kernel reads: the inputs as it takes them, and their windows as they were. */
+  const kernelInputs = (value: Value): { given: Place[]; original: Layout[] } => {
+    const lowering = loweringOf(value);
+    let given = value.op!.random === true ? [] : value.inputs.map(placeOf);
     const original = given.map((place) => place.layout);
     if (lowering.arrange !== undefined) {
       // Windows cannot always be rearranged as they are (merging dims of a transpose): then from a dense copy.
@@ -142,18 +158,7 @@ export function lower(graph: Graph, groups: readonly Group[]): Lowered {
     }
     if (kernels[lowering.kernel].strided === 'none')
       given = given.map((place, i) => densePlaceOf(place, value.inputs[i]!.dtype));
-    const shape = lowering.output?.(value.shape, original, value.attrs) ?? value.shape;
-    const attributes = lowering.kernelAttributes?.(value.attrs, original) ?? value.attributes;
-    const place = newPlace(value.shape, value.dtype);
-    places.set(value, place);
-    instructions.push({
-      kernel: lowering.kernel,
-      inputs: given.map(viewOf),
-      outputs: [{ buffer: place.slot, ...dense(shape) }],
-      attributes: isRandom ? value.inputs.map((input) => input.slot) : attributes,
-      label: value.label,
-      site: value.site,
-    });
+    return { given, original };
   };
 
   for (const group of groups) {
@@ -169,6 +174,12 @@ export function lower(graph: Graph, groups: readonly Group[]): Lowered {
     return whole && !isLeaf ? place.slot : copy(place, root.shape, root.dtype).slot;
   });
   return { slots, instructions, rootSlots };
+}
+
+function loweringOf(value: Value): Extract<Lowering<unknown>, { readonly kernel: KernelName }> {
+  const lowering = value.op!.lower;
+  if (!('kernel' in lowering)) throw new Error(`lower: ${value.op!.name} has no kernel`);
+  return lowering;
 }
 
 /** The program scalar whose number fills the value: itself, or views of it. */
