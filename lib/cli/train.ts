@@ -4,10 +4,10 @@ import { ValueError } from '../errors';
 import { manualSeed } from '../ops/random';
 import { trainClassifier, type EpochRecord } from '../train';
 import { createModel } from './models';
-import { createOptimizer } from './optimizers';
+import { createOptimizer, trainingDefaults } from './optimizers';
 import { prepareFolder, writeResults } from './output';
 import { createReporter, type Summary } from './reporter';
-import { createSchedule, defaultSchedule, type ScheduleChoice } from './schedules';
+import { createSchedule, type ScheduleChoice } from './schedules';
 import type { Settings } from './values';
 
 /** The flags of `train`, each checked by itself. */
@@ -40,9 +40,11 @@ export async function runTraining(options: TrainArguments): Promise<number> {
   const { backend, isa, threads } = backendInfo();
 
   const dataset = options.data === undefined ? loadDigits() : loadIdxDirectory(options.data);
-  const { epochs = options.data === undefined ? 15 : 5, batchSize = options.data === undefined ? 32 : 64 } = options;
+  const isSmall = options.data === undefined;
+  const usual = trainingDefaults(options.optimizer, { images: dataset.train.length, batchSize: isSmall ? 32 : 64 });
+  const { epochs = isSmall ? 15 : 5, batchSize = usual.batchSize, schedule: chosen = usual.schedule } = options;
   if (options.out !== undefined) prepareFolder(options.out);
-  const { seed, model: modelName = 'cnn', schedule: chosen = defaultSchedule } = options;
+  const { seed, model: modelName = 'cnn' } = options;
   manualSeed(seed);
   const model = createModel(modelName, dataset.imageShape, dataset.classes);
   const optimizer = createOptimizer(options.optimizer, model.parameters(), optimizerSettings(options));

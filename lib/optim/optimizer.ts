@@ -3,7 +3,7 @@ import type { Completion } from '../graph/completion';
 import { evaluateSync, recordTogether, submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
 import type { Shape } from '../tensor/shape';
-import { Variable, withoutCapturing, type Tensor } from '../tensor/tensor';
+import { TensorBase, Variable, withoutCapturing, type Tensor } from '../tensor/tensor';
 import { checkNames, withDefaults } from './options';
 import { ParameterState } from './state';
 import { restore, snapshot, type OptimizerStateDict } from './state-dict';
@@ -33,6 +33,9 @@ export interface Update<Options> {
   readonly state: ParameterState;
   readonly options: Options;
 }
+
+/** Computes the loss and the gradients of the parameters: `zeroGrad`, forward, `backward`; returns the loss. */
+export type Closure = () => Tensor;
 
 export interface StepOptions {
   /** Tensors to compute in the same program: the loss, an accuracy. */
@@ -69,11 +72,6 @@ export abstract class Optimizer<Options extends CommonOptions> {
   /** Throws ValueError for an option outside what is possible. */
   protected abstract check(options: Options): void;
 
-  /** Throws ShapeError, DTypeError or ValueError for a parameter that the rule does not move. */
-  protected accept(_parameter: Variable, _options: Options): void {
-    // Most rules move any parameter.
-  }
-
   /** The shape of a state that is loaded, or 'number': the parameter's, where the rule keeps no others. */
   protected stateShape(_name: string, parameter: Variable): Shape | 'number' {
     return parameter.shape;
@@ -95,7 +93,6 @@ export abstract class Optimizer<Options extends CommonOptions> {
     checkNames(this.name, given, { ...this.#defaults, initialLr: 0 });
     const options = withDefaults(given as unknown as Partial<Options>, this.#defaults);
     this.check(options);
-    for (const parameter of params) this.accept(parameter, options);
     this.paramGroups.push({ ...options, params });
   }
 
@@ -108,17 +105,22 @@ export abstract class Optimizer<Options extends CommonOptions> {
    * Moves every parameter that has a gradient, once. Returns at once; the promise resolves when the program has run. If it
    * fails, parameters and state are as before. Throws what an earlier step failed with, if nobody awaited that.
    *
+   * A closure is called first, once, and its loss is computed in the same program: so every optimizer can be stepped as
+   * LBFGS must be.
+   *
    *     loss.backward();
    *     await optimizer.step({ also: [loss] });
    */
-  step(options: StepOptions = {}): Completion<void> {
+  step(given: StepOptions | Closure = {}): Completion<void> {
+    const options = this.#optionsOf(given);
     void submit([]); // An earlier failure is thrown here, before anything of this step is recorded.
     const { roots, undo } = this.#record();
     return submit([...roots, ...(options.also ?? [])], { onFailure: undo });
   }
 
   /** As `step`, and has run when it returns. */
-  stepSync(options: StepOptions = {}): void {
+  stepSync(given: StepOptions | Closure = {}): void {
+    const options = this.#optionsOf(given);
     void submit([]);
     const { roots, undo } = this.#record();
     try {
@@ -146,6 +148,14 @@ export abstract class Optimizer<Options extends CommonOptions> {
         (name, parameter) => this.stateShape(name, parameter),
       ),
     );
+  }
+
+  #optionsOf(given: StepOptions | Closure): StepOptions {
+    if (typeof given !== 'function') return given;
+    const loss = given();
+    if (!(loss instanceof TensorBase))
+      throw new ValueError(`${this.name}: the closure is synchronous and returns the loss, a tensor`);
+    return { also: [loss] };
   }
 
   /** Records the rule for every parameter; from here on Variables point at the new versions. */
