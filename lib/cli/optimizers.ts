@@ -1,12 +1,13 @@
 import { ValueError } from '../errors';
 import * as optim from '../optim';
-import type { CommonOptions, Optimizer } from '../optim';
+import type { Scheduled } from '../optim';
 import type { Variable } from '../tensor/tensor';
+import type { TrainingOptimizer } from '../train';
 import { defaultSchedule, type ScheduleChoice } from './schedules';
 import type { Settings } from './values';
 
-/** What a training of the command line uses: both take a closure. */
-export type NamedOptimizer = Optimizer<CommonOptions> | optim.LBFGS;
+/** What a training of the command line uses of a rule. */
+export type NamedOptimizer = TrainingOptimizer & Scheduled;
 
 type Rule = new (parameters: Iterable<Variable>, options: Settings) => NamedOptimizer;
 

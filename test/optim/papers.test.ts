@@ -1,5 +1,5 @@
 import { nn, tensor, type Variable } from '../../lib';
-import { DTypeError, ShapeError, ValueError } from '../../lib/errors';
+import { DTypeError, ValueError } from '../../lib/errors';
 import {
   Adafactor,
   Adagrad,
@@ -292,12 +292,13 @@ onEachBackend('rules as their authors write them', () => {
   test.each([
     [[3, 4], { lr: 0.02 }],
     [[5, 2], { lr: 0.02, nesterov: false, weightDecay: 0, maximize: true }],
+    [[3, 2, 1, 2], { lr: 0.02 }], // Filters are a matrix.
     [[4, 4], { lr: 0.1, momentum: 0.5, nsSteps: 3, nsCoefficients: [1.5, -0.5, 0], adjustLr: 'matchRmsAdamw' }],
   ] as const)('Muon of shape %j with %j', async (shape, options) => {
     const given: Partial<ConstructorParameters<typeof Muon>[1]> = options;
     const { lr = 1e-3, momentum = 0.95, nesterov = true, weightDecay = 0.1, maximize = false } = given ?? {};
     const { nsSteps = 5, nsCoefficients: [a, b, c] = [3.4445, -4.775, 2.0315], adjustLr } = given ?? {};
-    const [n, m] = shape;
+    const [n, m] = [shape[0], count(shape) / shape[0]];
     await expectTrajectory(
       shape,
       (parameters) => new Muon(parameters, options),
@@ -316,6 +317,40 @@ onEachBackend('rules as their authors write them', () => {
         return theta.map((value, i) => value * (1 - lr * weightDecay) - lr * factor * x[i]!);
       },
     );
+  });
+
+  test.each([
+    [[5], { lr: 0.02 }, 3e-4],
+    [[5], { lr: 0.01, adjustLr: 'matchRmsAdamw', weightDecay: 0 }, 0.01],
+    [[2, 3], { lr: 0.02, useMuon: false, adamwLrFactor: 0.5, adamwBetas: [0.5, 0.8], adamwEps: 1e-2 }, 0.01],
+    [[2], { lr: 0.02, maximize: true }, 3e-4],
+  ] as const)('Muon moves shape %j with %j by AdamW', async (shape, options, lr) => {
+    const given: Partial<ConstructorParameters<typeof Muon>[1]> = options;
+    const { adamwBetas: [b1, b2] = [0.9, 0.95], adamwEps = 1e-10, weightDecay = 0.1, maximize = false } = given ?? {};
+    await expectTrajectory(
+      shape,
+      (parameters) => new Muon(parameters, options),
+      (theta, gradient, t, memory) => {
+        const g = gradient.map((value) => (maximize ? -value : value));
+        const m = averaged(memory, 'm', g, b1);
+        const squares = g.map((value) => value * value);
+        const v = averaged(memory, 'v', squares, b2);
+        return theta.map((value, i) => {
+          const step = m[i]! / (1 - b1 ** t) / (Math.sqrt(v[i]! / (1 - b2 ** t)) + adamwEps);
+          return value * (1 - lr * weightDecay) - lr * step;
+        });
+      },
+    );
+  });
+
+  test('Adafactor leaves rows and columns without gradients where they are, also in float32', async () => {
+    const parameter = new nn.Parameter(tensor([1, 2, 3, 4], { shape: [2, 2] }));
+    const optimizer = new Adafactor([parameter]);
+    parameter.grad = tensor([1e3, 0, 0, 0], { shape: [2, 2] });
+    await optimizer.step();
+    const [moved, ...rest] = parameter.dataSync();
+    expect(moved).toBeLessThan(1);
+    expect(rest).toEqual([2, 3, 4]);
   });
 });
 
@@ -407,7 +442,9 @@ test.each<[string, new (...given: never[]) => Error, () => unknown]>([
   ['Adan: betas are three numbers', ValueError, () => new Adan([parameter()], { betas: [0.9, 0.9] as never })],
   ['Adafactor: beta2Decay', ValueError, () => new Adafactor([parameter()], { beta2Decay: 0.8 })],
   ['Adafactor: eps are two numbers', ValueError, () => new Adafactor([parameter()], { eps: 1 as never })],
-  ['Muon: moves matrices only, got a parameter of shape \\[1\\]', ShapeError, () => new Muon([parameter()])],
+  ['Muon: useMuon', ValueError, () => new Muon([parameter()], { useMuon: 1 as never })],
+  ['Muon: adamwLrFactor', ValueError, () => new Muon([parameter()], { adamwLrFactor: -1 })],
+  ['Muon: adamwBetas\\[1\\]', ValueError, () => new Muon([parameter()], { adamwBetas: [0.9, 1] })],
   ['Muon: nsSteps', ValueError, () => new Muon([parameter([2, 2])], { nsSteps: 0 })],
   ['Muon: nsCoefficients', ValueError, () => new Muon([parameter([2, 2])], { nsCoefficients: [1] as never })],
   [
