@@ -28,7 +28,7 @@ test('the page has the table', () => {
 // Of each kind one, natively; all of them: npm run cases:optimizers.
 const short = [
   '--optimizer sgd --lr 0.05 --momentum 0.9',
-  '--optimizer adagrad --lr 0.02',
+  '--optimizer adagrad --lr 0.03',
   '--optimizer muon --lr 0.02 --epochs 10',
 ];
 const whenNative = backends.includes('native') ? test : test.skip;
