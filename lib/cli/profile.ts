@@ -25,10 +25,12 @@ export async function runProfile(options: ProfileArguments): Promise<void> {
   );
   const step = async (): Promise<void> => {
     const { images, labels } = batches.next().value;
-    optimizer.zeroGrad();
-    const loss = crossEntropy(model.forward(images), labels);
-    backward(loss);
-    await optimizer.step({ also: [loss] });
+    await optimizer.step(() => {
+      optimizer.zeroGrad();
+      const loss = crossEntropy(model.forward(images), labels);
+      backward(loss);
+      return loss;
+    });
   };
   model.train();
   const report = await profile(step, { warmup: WARMUP, repeat: steps });

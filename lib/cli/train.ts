@@ -3,7 +3,7 @@ import type { Dataset } from '../data';
 import { trainClassifier, type EpochRecord } from '../train';
 import { prepareFolder, writeResults } from './output';
 import { createReporter, type Summary } from './reporter';
-import { createSchedule, defaultSchedule, type ScheduleChoice } from './schedules';
+import { createSchedule, type ScheduleChoice } from './schedules';
 import { createTraining, loadDataset, type TrainingArguments } from './training';
 
 /** The flags of `train`, each checked by itself. */
@@ -21,9 +21,10 @@ const INTERRUPTED = 130;
 export async function runTraining(options: TrainArguments): Promise<number> {
   const dataset = loadDataset(options);
   const { backend, isa, threads } = backendInfo();
-  const { epochs = options.data === undefined ? 15 : 5, seed, schedule: chosen = defaultSchedule } = options;
+  const { epochs = options.data === undefined ? 15 : 5, seed } = options;
   if (options.out !== undefined) prepareFolder(options.out);
-  const { modelName, model, optimizer, batchSize } = createTraining(options, dataset);
+  const { modelName, model, optimizer, batchSize, usualSchedule } = createTraining(options, dataset);
+  const { schedule: chosen = usualSchedule } = options;
   const { lr } = optimizer.paramGroups[0]!;
   const steps = epochs * Math.ceil(dataset.train.length / batchSize);
   const schedule = createSchedule(chosen, optimizer, steps);

@@ -4,7 +4,8 @@ import { ValueError } from '../errors';
 import type { Layer, Module } from '../nn/module';
 import { manualSeed } from '../ops/random';
 import { createModel } from './models';
-import { createOptimizer } from './optimizers';
+import { createOptimizer, trainingDefaults } from './optimizers';
+import type { ScheduleChoice } from './schedules';
 import type { Settings } from './values';
 
 /** The flags that say what is trained, each checked by itself. */
@@ -27,6 +28,8 @@ export interface Training {
   readonly model: Module & Layer;
   readonly optimizer: ReturnType<typeof createOptimizer>;
   readonly batchSize: number;
+  /** Where none is asked for. */
+  readonly usualSchedule: ScheduleChoice;
 }
 
 /** Sets the machine up as asked and loads the images. Throws ValueError for flags that do not go together. */
@@ -40,11 +43,13 @@ export function loadDataset(options: TrainingArguments): Dataset {
 
 /** The network, seeded, and its optimizer. */
 export function createTraining(options: TrainingArguments, dataset: Dataset): Training {
-  const { batchSize = options.data === undefined ? 32 : 64, model: modelName = 'cnn' } = options;
+  const images = dataset.train.length;
+  const usual = trainingDefaults(options.optimizer, { images, batchSize: options.data === undefined ? 32 : 64 });
+  const { batchSize = usual.batchSize, model: modelName = 'cnn' } = options;
   manualSeed(options.seed);
   const model = createModel(modelName, dataset.imageShape, dataset.classes);
   const optimizer = createOptimizer(options.optimizer, model.parameters(), optimizerSettings(options));
-  return { dataset, modelName, model, optimizer, batchSize };
+  return { dataset, modelName, model, optimizer, batchSize, usualSchedule: usual.schedule };
 }
 
 /** The flags of their own and --optimizer-option together. */

@@ -50,13 +50,13 @@ export class Adafactor extends Optimizer<AdafactorOptions> {
     const keep = 1 - state.step ** beta2Decay;
     const g = downhill(gradient, maximize);
     const squares = add(square(g), eps[0]);
-    const step = div(g, sqrt(parameter.rank < 2 ? plain() : factored()));
+    const step = parameter.rank < 2 ? plain() : factored();
     const clipped = div(step, maximum(div(rootMeanSquare(step), d), 1));
     const rate = mul(maximum(rootMeanSquare(parameter), eps[1]), Math.min(lr, 1 / Math.sqrt(state.step)));
     return sub(shrink(parameter, lr * weightDecay), mul(clipped, rate));
 
     function plain(): Tensor {
-      return state.write('variance', average(state.read('variance'), squares, keep));
+      return div(g, sqrt(state.write('variance', average(state.read('variance'), squares, keep))));
     }
 
     function factored(): Tensor {
@@ -64,7 +64,8 @@ export class Adafactor extends Optimizer<AdafactorOptions> {
       const ofColumns = mean(squares, { dim: -2, keepdim: true });
       const rows = state.write('rowVar', average(state.read('rowVar', { shape: ofRows.shape }), ofRows, keep));
       const columns = state.write('colVar', average(state.read('colVar', { shape: ofColumns.shape }), ofColumns, keep));
-      return mul(div(rows, mean(rows, { dim: -2, keepdim: true })), columns);
+      // One root after the other: where a row and a column have no gradient, V itself would be 0 in float32, and g / √V NaN.
+      return div(div(g, div(sqrt(rows), sqrt(mean(rows, { dim: -2, keepdim: true })))), sqrt(columns));
     }
   }
 

@@ -3,6 +3,7 @@ import type { Tensor } from '../tensor/tensor';
 import { descentGradient, downhill, shrink } from './formulas';
 import { Optimizer, type CommonOptions, type Parameters, type Update } from './optimizer';
 import { checkBetas, checkBoolean, checkCommon, checkNumber } from './options';
+import type { RuleState } from './state';
 
 export interface AdamOptions extends CommonOptions {
   /** How much of the running means of the gradient and of its square is kept at each step. */
@@ -62,8 +63,7 @@ export class AdamW extends Optimizer<AdamOptions> {
   }
 
   protected update({ parameter, gradient, state, options }: Update<AdamOptions>): Tensor {
-    const { lr, weightDecay, maximize } = options;
-    return adam(shrink(parameter, lr * weightDecay), downhill(gradient, maximize), state, options);
+    return adamW(parameter, downhill(gradient, options.maximize), state, options);
   }
 
   protected check(options: AdamOptions): void {
@@ -71,7 +71,14 @@ export class AdamW extends Optimizer<AdamOptions> {
   }
 }
 
-function adam(parameter: Tensor, gradient: Tensor, state: Update<AdamOptions>['state'], options: AdamOptions): Tensor {
+type Given = [parameter: Tensor, gradient: Tensor, state: RuleState, options: Omit<AdamOptions, 'maximize'>];
+
+/** AdamW's new parameter; the gradient points uphill. */
+export function adamW(...[parameter, gradient, state, options]: Given): Tensor {
+  return adam(shrink(parameter, options.lr * options.weightDecay), gradient, state, options);
+}
+
+function adam(...[parameter, gradient, state, options]: Given): Tensor {
   const [beta1, beta2] = options.betas;
   const mean = state.write('expAvg', add(mul(state.read('expAvg'), beta1), mul(gradient, 1 - beta1)));
   let meanSquare = state.write('expAvgSq', add(mul(state.read('expAvgSq'), beta2), mul(square(gradient), 1 - beta2)));

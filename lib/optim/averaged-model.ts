@@ -1,6 +1,6 @@
 import { ValueError } from '../errors';
 import type { Completion } from '../graph/completion';
-import { submit } from '../graph/evaluate';
+import { readItemSync, submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
 import type { Module } from '../nn/module';
 import type { IncompatibleKeys, StateDict, StateDictLike } from '../nn/state-dict';
@@ -121,7 +121,7 @@ export class AveragedModel {
     const count = new Variable(tensor(0, { dtype: 'int64' }));
     const variables = [...this.#averages].map(([name, average]) => [`module.${name}`, average] as const);
     const result = noGrad(() => loadState('AveragedModel', [['n_averaged', count], ...variables], dict, true));
-    this.nAveraged = count.itemSync();
+    this.nAveraged = readItemSync(count.current);
     return result;
   }
 }

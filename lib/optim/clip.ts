@@ -1,5 +1,5 @@
 import { ValueError } from '../errors';
-import { evaluateSync } from '../graph/evaluate';
+import { evaluateSync, readItemSync } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
 import { zeros } from '../ops/create';
 import { abs, add, div, maximum, minimum, mul, pow, sqrt, square } from '../ops/elementwise';
@@ -41,8 +41,8 @@ export function clipGradNorm(
   const norm = noGrad(() => normOf(gradients, normType));
   if (errorIfNonfinite) {
     evaluateSync([norm, ...gradients]);
-    if (!Number.isFinite(norm.itemSync()))
-      throw new ValueError(`clipGradNorm: the norm of the gradients is ${norm.itemSync()}; nothing has been scaled`);
+    if (!Number.isFinite(readItemSync(norm)))
+      throw new ValueError(`clipGradNorm: the norm of the gradients is ${readItemSync(norm)}; nothing has been scaled`);
   }
   noGrad(() => {
     const factor = minimum(div(maxNorm, add(norm, 1e-6)), 1);

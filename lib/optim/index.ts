@@ -10,13 +10,14 @@ export { ASGD, type ASGDOptions } from './asgd';
 export { AveragedModel, emaAverage, swaAverage, type AveragedModelOptions, type AveragingRule } from './averaged-model';
 export { clipGradNorm, clipGradValue, type ClipGradNormOptions } from './clip';
 export { LAMB, type LAMBOptions } from './lamb';
-export { LBFGS, type Closure, type LBFGSOptions } from './lbfgs';
+export { LBFGS, type LBFGSOptions } from './lbfgs';
 export type { LBFGSStateDict } from './lbfgs-memory';
 export { Lion, type LionOptions } from './lion';
 export { Muon, type MuonOptions } from './muon';
 export { NAdam, type NAdamOptions } from './nadam';
 export {
   Optimizer,
+  type Closure,
   type CommonOptions,
   type ParameterGroup,
   type Parameters,

@@ -1,12 +1,13 @@
 import { ValueError } from '../errors';
+import { readItemSync } from '../graph/evaluate';
 import { stateKey } from '../nn/state-dict';
-import { evaluateSync } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
 import { cast } from '../ops/cast';
 import { add, mul, neg, sub } from '../ops/elementwise';
 import { sum } from '../ops/reduce';
 import type { DType } from '../tensor/dtype';
 import { TensorBase, type Tensor } from '../tensor/tensor';
+import type { Evaluations } from './evaluations';
 
 /** The least s·y that tells of a curvature. */
 const LEAST_CURVATURE = 1e-10;
@@ -36,28 +37,35 @@ export class LBFGSMemory {
   scale = 1;
 
   /** Takes in what the last step has changed; returns the direction to go in, computed. */
-  nextDirection(gradient: Tensor, historySize: number): Tensor {
+  *nextDirection(gradient: Tensor, historySize: number): Evaluations<Tensor> {
     this.iterations++;
-    if (this.iterations > 1) this.#remember(gradient, historySize);
+    if (this.iterations > 1) yield* this.#remember(gradient, historySize);
     this.direction = noGrad(() => this.#twoLoops(gradient));
-    evaluateSync([this.direction]);
+    yield [this.direction];
     return this.direction;
   }
 
-  #remember(gradient: Tensor, historySize: number): void {
+  /** One that goes on by itself. */
+  copy(): LBFGSMemory {
+    const { steps, changes, curvatures } = this;
+    const lists = { steps: [...steps], changes: [...changes], curvatures: [...curvatures] };
+    return Object.assign(new LBFGSMemory(), this, lists);
+  }
+
+  *#remember(gradient: Tensor, historySize: number): Evaluations<void> {
     const [s, y, curvature, square] = noGrad(() => {
       const step = mul(this.direction!, this.t);
       const change = sub(gradient, this.lastGradient!);
       return [step, change, sum(mul(change, step)), sum(mul(change, change))] as const;
     });
-    evaluateSync([s, y, curvature, square]);
-    if (!(curvature.itemSync() > LEAST_CURVATURE)) return;
+    yield [s, y, curvature, square];
+    if (!(readItemSync(curvature) > LEAST_CURVATURE)) return;
     for (const list of [this.steps, this.changes, this.curvatures])
       list.splice(0, Math.max(0, list.length + 1 - historySize));
     this.steps.push(s);
     this.changes.push(y);
-    this.curvatures.push(1 / curvature.itemSync());
-    this.scale = curvature.itemSync() / square.itemSync();
+    this.curvatures.push(1 / readItemSync(curvature));
+    this.scale = readItemSync(curvature) / readItemSync(square);
   }
 
   #twoLoops(gradient: Tensor): Tensor {

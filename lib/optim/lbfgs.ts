@@ -1,5 +1,5 @@
 import { DTypeError, ValueError } from '../errors';
-import { evaluateSync, submit } from '../graph/evaluate';
+import { readItemSync } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
 import { zeros } from '../ops/create';
 import { abs, add, mul } from '../ops/elementwise';
@@ -9,8 +9,10 @@ import { narrow, reshape } from '../ops/shape';
 import { checkInteger } from '../tensor/shape';
 import { Tensor, Variable } from '../tensor/tensor';
 import { LBFGSMemory, loadMemory, memoryDict, type LBFGSStateDict } from './lbfgs-memory';
+import { numbersOf, runAsync, runSync, type Evaluations } from './evaluations';
+import type { Closure } from './optimizer';
 import { checkChoice, checkNames, checkNumber, withDefaults } from './options';
-import { strongWolfe, type LinePoint } from './strong-wolfe';
+import { strongWolfe, type LinePoint, type LineSearch, type Point } from './strong-wolfe';
 
 export interface LBFGSOptions {
   /** Learning rate; the first t that the line search tries. */
@@ -39,9 +41,6 @@ const defaults: LBFGSOptions = {
   lineSearchFn: null,
 };
 
-/** Computes the loss and the gradients of the parameters: `zeroGrad`, forward, `backward`; returns the loss. */
-export type Closure = () => Tensor;
-
 /**
  * L-BFGS (Liu and Nocedal 1989): Newton's direction -H⁻¹ g, with the inverse Hessian told from how gradients changed over the
  * last steps. For full batches: where each evaluation sees other samples, differences of gradients say nothing.
@@ -60,6 +59,9 @@ export type Closure = () => Tensor;
 export class LBFGS {
   readonly paramGroups: [LBFGSOptions & { params: Variable[]; initialLr?: number }];
   #memory = new LBFGSMemory();
+  #underWay = 0;
+  /** Resolves when the last step has ended, one way or the other. */
+  #last: Promise<void> = Promise.resolve();
 
   constructor(parameters: Iterable<Variable>, options: Partial<LBFGSOptions> = {}) {
     checkNames('LBFGS', options, defaults);
@@ -83,53 +85,23 @@ export class LBFGS {
 
   /**
    * Up to maxIter iterations; resolves with the loss before the first. The closure is called for each evaluation, and is
-   * synchronous. An error of it is passed on; within a line search the parameters are then where the search began.
+   * synchronous. A step that is called while another runs begins after it. If one fails, by the closure or by a program,
+   * parameters and memory are as before it.
    */
   async step(closure: Closure): Promise<number> {
-    const group = this.paramGroups[0];
-    check(group);
-    if (typeof closure !== 'function') throw new ValueError(`LBFGS: step takes a closure, got ${typeof closure}`);
-    const { lr, maxIter, toleranceGrad, toleranceChange, historySize } = group;
-    const maxEval = group.maxEval ?? Math.floor((maxIter * 5) / 4);
-    const memory = this.#memory;
+    const options = this.#checked(closure);
+    this.#underWay++;
+    const run = this.#last.then(() => runAsync(this.#step(closure, options)));
+    const end = (): void => void this.#underWay--;
+    this.#last = run.then(end, end);
+    return run;
+  }
 
-    let { loss, gradient } = await this.#evaluate(closure);
-    const firstLoss = loss;
-    let evaluations = 1;
-    if (largest(gradient) <= toleranceGrad) return firstLoss;
-
-    for (let iteration = 1; iteration <= maxIter; iteration++) {
-      const direction = memory.nextDirection(gradient, historySize);
-      memory.lastGradient = gradient;
-      const lastLoss = (memory.lastLoss = loss);
-      const first = memory.iterations === 1 ? Math.min(1, 1 / numberOf(() => sum(abs(gradient)))) * lr : lr;
-      const slope = numberOf(() => sum(mul(gradient, direction)));
-      memory.t = first;
-      if (slope > -toleranceChange) break;
-
-      if (group.lineSearchFn === 'strongWolfe') {
-        const found = await this.#search(closure, { t: 0, loss, gradient, slope }, direction, first);
-        ({ loss, gradient } = found.point);
-        memory.t = found.point.t;
-        this.#move(this.#values(), direction, memory.t);
-        evaluations += found.evaluations;
-      } else {
-        this.#move(this.#values(), direction, first);
-        // After the last iteration nobody needs the loss.
-        if (iteration < maxIter) {
-          ({ loss, gradient } = await this.#evaluate(closure));
-          evaluations++;
-        }
-      }
-
-      if (iteration === maxIter || evaluations >= maxEval) break;
-      if (largest(gradient) <= toleranceGrad) break;
-      if (numberOf(() => max(abs(direction))) * Math.abs(memory.t) <= toleranceChange) break;
-      if (Math.abs(loss - lastLoss) < toleranceChange) break;
-    }
-    memory.evaluations += evaluations;
-    await submit(this.#values());
-    return firstLoss;
+  /** As `step`, and has run when it returns. Throws ValueError while a `step` is under way. */
+  stepSync(closure: Closure): number {
+    const options = this.#checked(closure);
+    if (this.#underWay > 0) throw new ValueError('LBFGS: stepSync while a step is under way; await that one first');
+    return runSync(this.#step(closure, options));
   }
 
   /** Options and memory, in the form and with the names of PyTorch. */
@@ -147,42 +119,102 @@ export class LBFGS {
     this.#memory = memory;
   }
 
-  async #search(
-    closure: Closure,
-    start: LinePoint,
-    direction: Tensor,
-    first: number,
-  ): Promise<{ point: LinePoint; evaluations: number }> {
-    const origin = this.#values();
-    evaluateSync(origin);
-    let evaluations = 0;
-    const evaluate = async (t: number): Promise<LinePoint> => {
-      evaluations++;
-      this.#move(origin, direction, t);
-      try {
-        const { loss, gradient } = await this.#evaluate(closure);
-        return { t, loss, gradient, slope: numberOf(() => sum(mul(gradient, direction))) };
-      } finally {
-        this.#move(origin, direction, 0);
+  /** The options as they are now: a schedule may change them before a step that waits begins. */
+  #checked(closure: Closure): LBFGSOptions {
+    check(this.paramGroups[0]);
+    if (typeof closure !== 'function') throw new ValueError(`LBFGS: step takes a closure, got ${typeof closure}`);
+    return { ...this.paramGroups[0] };
+  }
+
+  *#step(closure: Closure, options: LBFGSOptions): Evaluations<number> {
+    const [values, memory] = [this.#values(), this.#memory.copy()];
+    try {
+      return yield* this.#iterate(closure, options);
+    } catch (error) {
+      this.paramGroups[0].params.forEach((parameter, index) => parameter.assign(values[index]!));
+      this.#memory = memory;
+      throw error;
+    }
+  }
+
+  *#iterate(closure: Closure, options: LBFGSOptions): Evaluations<number> {
+    const { lr, maxIter, toleranceGrad, toleranceChange, historySize } = options;
+    const maxEval = options.maxEval ?? Math.floor((maxIter * 5) / 4);
+    const memory = this.#memory;
+    const earlier = memory.evaluations;
+
+    let point = yield* this.#evaluate(closure);
+    const firstLoss = point.loss;
+    if (point.largest <= toleranceGrad) return firstLoss;
+
+    for (let iteration = 1; iteration <= maxIter; iteration++) {
+      const { loss, gradient } = point;
+      const direction = yield* memory.nextDirection(gradient, historySize);
+      memory.lastGradient = gradient;
+      memory.lastLoss = loss;
+      const [slope, reach, length] = yield* numbersOf(() => [
+        sum(mul(gradient, direction)),
+        max(abs(direction)),
+        sum(abs(gradient)),
+      ]);
+      const first = memory.iterations === 1 ? Math.min(1, 1 / length!) * lr : lr;
+      memory.t = first;
+      if (slope! > -toleranceChange) break;
+
+      if (options.lineSearchFn === 'strongWolfe') {
+        const line = { start: { ...point, t: 0, slope: slope! }, first, reach: reach!, toleranceChange };
+        const found = yield* this.#search(closure, direction, line);
+        point = found;
+        memory.t = found.t;
+      } else {
+        this.#move(this.#values(), direction, first);
+        // After the last iteration nobody needs the loss.
+        if (iteration < maxIter) point = yield* this.#evaluate(closure);
       }
+
+      if (iteration === maxIter || memory.evaluations - earlier >= maxEval) break;
+      if (point.largest <= toleranceGrad) break;
+      if (reach! * Math.abs(memory.t) <= toleranceChange) break;
+      if (Math.abs(point.loss - loss) < toleranceChange) break;
+    }
+    yield this.#values();
+    return firstLoss;
+  }
+
+  /** A point along the line, and the parameters there. */
+  *#search(closure: Closure, direction: Tensor, line: Omit<LineSearch, 'evaluate'>): Evaluations<LinePoint> {
+    const origin = this.#values();
+    yield origin; // Each evaluation starts from it.
+    const evaluate = (t: number): Evaluations<LinePoint> => {
+      this.#move(origin, direction, t);
+      return this.#evaluateOn(closure, direction, t);
     };
-    const reach = numberOf(() => max(abs(direction)));
-    const { toleranceChange } = this.paramGroups[0];
-    const point = await strongWolfe({ evaluate, start, first, reach, toleranceChange });
-    return { point, evaluations };
+    const point = yield* strongWolfe({ ...line, evaluate });
+    this.#move(origin, direction, point.t);
+    return point;
+  }
+
+  *#evaluateOn(closure: Closure, direction: Tensor, t: number): Evaluations<LinePoint> {
+    const point = yield* this.#evaluate(closure);
+    const [slope] = yield* numbersOf(() => [sum(mul(point.gradient, direction))]);
+    return { ...point, t, slope: slope! };
   }
 
   /** The closure's loss, and all gradients as one vector. */
-  async #evaluate(closure: Closure): Promise<{ loss: number; gradient: Tensor }> {
+  *#evaluate(closure: Closure): Evaluations<Point> {
+    this.#memory.evaluations++;
     const loss = closure();
     if (!(loss instanceof Tensor) || loss.size !== 1)
       throw new ValueError('LBFGS: the closure is synchronous and returns the loss, a tensor of one element');
     const { params } = this.paramGroups[0];
-    const gradient = noGrad(() =>
-      concat(params.map(({ grad, size, dtype }) => (grad === null ? zeros([size], { dtype }) : reshape(grad, [size])))),
-    );
-    await submit([loss, gradient, ...this.#values()]);
-    return { loss: await loss.item(), gradient };
+    const [gradient, largest] = noGrad(() => {
+      const all = concat(
+        params.map(({ grad, size, dtype }) => (grad === null ? zeros([size], { dtype }) : reshape(grad, [size]))),
+      );
+      return [all, max(abs(all))] as const;
+    });
+    yield [loss, gradient, largest, ...this.#values()];
+    return { loss: readItemSync(loss), gradient, largest: readItemSync(largest) };
   }
 
   #values(): Tensor[] {
@@ -200,14 +232,6 @@ export class LBFGS {
       }),
     );
   }
-}
-
-const largest = (x: Tensor): number => numberOf(() => max(abs(x)));
-
-function numberOf(record: () => Tensor): number {
-  const value = noGrad(record);
-  evaluateSync([value]);
-  return value.itemSync();
 }
 
 function check(options: LBFGSOptions): void {

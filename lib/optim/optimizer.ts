@@ -4,7 +4,7 @@ import type { Completion } from '../graph/completion';
 import { evaluateSync, recordTogether, submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
 import { zeros } from '../ops/create';
-import { Variable, withoutCapturing, type Tensor } from '../tensor/tensor';
+import { TensorBase, Variable, withoutCapturing, type Tensor } from '../tensor/tensor';
 import { currentTrace, refuseInTrace, type TracedStep } from '../tensor/tracing';
 import { checkNames, withDefaults } from './options';
 import { applyRule, RuleRunner, type Member, type RuleInput, type RuleRun } from './rule';
@@ -33,6 +33,9 @@ export type Parameters<Options> = Iterable<Variable> | Iterable<Partial<Options>
 export interface Update<Options> extends RuleInput {
   readonly options: Options;
 }
+
+/** Computes the loss and the gradients of the parameters: `zeroGrad`, forward, `backward`; returns the loss. */
+export type Closure = () => Tensor;
 
 export interface StepOptions {
   /** Tensors to compute in the same program: the loss, an accuracy. */
@@ -78,11 +81,6 @@ export abstract class Optimizer<Options extends CommonOptions> {
   /** Throws ValueError for an option outside what is possible. */
   protected abstract check(options: Options): void;
 
-  /** Throws ShapeError, DTypeError or ValueError for a parameter that the rule does not move. */
-  protected accept(_parameter: Variable, _options: Options): void {
-    // Most rules move any parameter.
-  }
-
   /** Adds parameters with options of their own; what is not given is as for the optimizer. */
   addParamGroup(group: Partial<Options> & { params: Iterable<Variable> }): void {
     if (typeof group !== 'object' || group === null || typeof group.params?.[Symbol.iterator] !== 'function')
@@ -99,7 +97,6 @@ export abstract class Optimizer<Options extends CommonOptions> {
     checkNames(this.name, given, { ...this.#defaults, initialLr: 0 });
     const options = withDefaults(given as unknown as Partial<Options>, this.#defaults);
     this.check(options);
-    for (const parameter of params) this.accept(parameter, options);
     this.paramGroups.push({ ...options, params });
     this.#generation++;
   }
@@ -114,11 +111,14 @@ export abstract class Optimizer<Options extends CommonOptions> {
    * fails or is aborted, parameters and state are as before. Throws what an earlier step failed with, if nobody awaited
    * that.
    *
+   * A closure is called first, once, and its loss is computed in the same program: so every optimizer can be stepped as
+   * LBFGS must be.
+   *
    *     loss.backward();
    *     await optimizer.step({ also: [loss], signal: AbortSignal.timeout(1000) });
    */
-  step(options: StepOptions & AbortOptions = {}): Completion<void> {
-    const { also = [], signal } = options;
+  step(given: (StepOptions & AbortOptions) | Closure = {}): Completion<void> {
+    const { also = [], signal } = this.#optionsOf(given);
     // An earlier failure is thrown here, and an abort ends it, before anything of this step is recorded.
     const before = submit([], { signal });
     if (signal?.aborted === true) return before;
@@ -127,7 +127,8 @@ export abstract class Optimizer<Options extends CommonOptions> {
   }
 
   /** As `step`, and has run when it returns. */
-  stepSync(options: StepOptions = {}): void {
+  stepSync(given: StepOptions | Closure = {}): void {
+    const options = this.#optionsOf(given);
     void submit([]);
     const { roots, undo } = this.#record();
     try {
@@ -160,6 +161,14 @@ export abstract class Optimizer<Options extends CommonOptions> {
         (parameter, options) => this.#stateAfterOneStep(parameter, options),
       ),
     );
+  }
+
+  #optionsOf(given: (StepOptions & AbortOptions) | Closure): StepOptions & AbortOptions {
+    if (typeof given !== 'function') return given;
+    const loss = given();
+    if (!(loss instanceof TensorBase))
+      throw new ValueError(`${this.name}: the closure is synchronous and returns the loss, a tensor`);
+    return { also: [loss] };
   }
 
   /** Records the rule for every parameter; from here on Variables point at the new versions. */

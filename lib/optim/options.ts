@@ -19,10 +19,10 @@ export function checkChoice(owner: string, name: string, value: unknown, possibl
 }
 
 /** Throws ValueError unless `betas` are `count` numbers in [0, 1). */
-export function checkBetas(owner: string, betas: unknown, count: number): void {
+export function checkBetas(owner: string, betas: unknown, count: number, name = 'betas'): void {
   if (!Array.isArray(betas) || betas.length !== count)
-    throw new ValueError(`${owner}: betas are ${count === 2 ? 'two' : 'three'} numbers, got ${String(betas)}`);
-  betas.forEach((beta, index) => checkNumber(owner, `betas[${index}]`, beta, 0, 1));
+    throw new ValueError(`${owner}: ${name} are ${count === 2 ? 'two' : 'three'} numbers, got ${String(betas)}`);
+  betas.forEach((beta, index) => checkNumber(owner, `${name}[${index}]`, beta, 0, 1));
 }
 
 /** The checks of the options that nearly all rules have. */

@@ -1,4 +1,5 @@
 import { ValueError } from '../errors';
+import { readItemSync } from '../graph/evaluate';
 import { detach } from '../ops/identity';
 import { stateKey } from '../nn/state-dict';
 import { cast } from '../ops/cast';
@@ -137,7 +138,7 @@ function stateOf(
 /** PyTorch saves numbers as tensors of one element. */
 function numberOf(value: unknown): number {
   if (typeof value === 'number') return value;
-  return value instanceof TensorBase && value.size === 1 ? value.itemSync() : NaN;
+  return value instanceof TensorBase && value.size === 1 ? readItemSync(value.capture()) : NaN;
 }
 
 function shown(value: unknown): string {

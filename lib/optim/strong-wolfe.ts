@@ -1,16 +1,22 @@
 import type { Tensor } from '../tensor/tensor';
+import type { Evaluations } from './evaluations';
 
-/** One place on the line: how far along, the loss, its gradient, and the gradient's component along the line. */
-export interface LinePoint {
-  readonly t: number;
+/** The loss somewhere, its gradient, and the largest element of that. */
+export interface Point {
   readonly loss: number;
   readonly gradient: Tensor;
+  readonly largest: number;
+}
+
+/** One on the line: how far along it is, and the gradient's component along the line. */
+export interface LinePoint extends Point {
+  readonly t: number;
   readonly slope: number;
 }
 
 export interface LineSearch {
   /** The point at t. */
-  readonly evaluate: (t: number) => Promise<LinePoint>;
+  readonly evaluate: (t: number) => Evaluations<LinePoint>;
   /** Where the line starts, at t = 0. */
   readonly start: LinePoint;
   /** The first t to try. */
@@ -31,7 +37,7 @@ const MAX_STEPS = 25;
  *
  *     φ(t) ≤ φ(0) + 10⁻⁴ t φ'(0)      and      |φ'(t)| ≤ 0.9 |φ'(0)|
  */
-export async function strongWolfe(search: LineSearch): Promise<LinePoint> {
+export function* strongWolfe(search: LineSearch): Evaluations<LinePoint> {
   const { evaluate, start, first, reach, toleranceChange } = search;
   const tooHigh = ({ t, loss }: LinePoint): boolean => loss > start.loss + SUFFICIENT_DECREASE * t * start.slope;
   const isFlat = ({ slope }: LinePoint): boolean => Math.abs(slope) <= -CURVATURE * start.slope;
@@ -40,7 +46,7 @@ export async function strongWolfe(search: LineSearch): Promise<LinePoint> {
   // First go on until a minimum must lie behind.
   let bracket: [LinePoint, LinePoint] | null = null;
   let previous = start;
-  let point = await evaluate(first);
+  let point = yield* evaluate(first);
   for (; steps < MAX_STEPS && bracket === null;) {
     if (tooHigh(point) || (steps > 1 && point.loss >= previous.loss)) bracket = [previous, point];
     else if (isFlat(point)) return point;
@@ -48,7 +54,7 @@ export async function strongWolfe(search: LineSearch): Promise<LinePoint> {
     else {
       const next = cubicMinimum(previous, point, point.t + 0.01 * (point.t - previous.t), point.t * 10);
       previous = point;
-      point = await evaluate(next);
+      point = yield* evaluate(next);
       steps++;
     }
   }
@@ -67,7 +73,7 @@ export async function strongWolfe(search: LineSearch): Promise<LinePoint> {
     if (isStuck) t = Math.abs(t - right) < Math.abs(t - left) ? right - margin : left + margin;
     wasNearEnd = isNearEnd && !isStuck;
 
-    point = await evaluate(t);
+    point = yield* evaluate(t);
     steps++;
     const high = 1 - low;
     if (tooHigh(point) || point.loss >= bracket[low]!.loss) {

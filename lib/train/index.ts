@@ -2,4 +2,10 @@ import '../backend';
 
 export { evaluateClassifier, type EvaluateOptions, type Evaluation } from './evaluate';
 export { convolutionalNetwork } from './models';
-export { trainClassifier, type BatchProgress, type EpochRecord, type TrainOptions } from './trainer';
+export {
+  trainClassifier,
+  type BatchProgress,
+  type EpochRecord,
+  type TrainingOptimizer,
+  type TrainOptions,
+} from './trainer';

@@ -30,11 +30,11 @@ export interface BatchProgress {
   readonly batches: number;
 }
 
-/** What the trainer uses of an optimizer. */
+/** What the trainer uses of an optimizer: LBFGS calls the closure several times a step, all others once. */
 export interface TrainingOptimizer {
   readonly paramGroups: readonly { readonly lr: number }[];
   zeroGrad(): void;
-  step(options: { also: readonly Tensor[] }): Promise<void>;
+  step(closure: () => Tensor): Promise<unknown>;
 }
 
 export interface TrainOptions {
@@ -84,19 +84,24 @@ async function trainEpoch(
   loader: DataLoader,
   epoch: number,
 ): Promise<{ loss: number; lr: number } | null> {
-  const losses: { loss: Tensor; size: number }[] = [];
+  const losses: { loss: Tensor | null; size: number }[] = [];
   const pipeline = new Pipeline();
   let lr = 0;
   model.train();
   for (const { images, labels } of loader) {
     if (signal?.aborted === true) break;
-    const loss = crossEntropy(model.forward(images), labels);
-    optimizer.zeroGrad();
-    backward(loss);
+    const seen: (typeof losses)[number] = { loss: null, size: labels.size };
+    const closure = (): Tensor => {
+      const loss = crossEntropy(model.forward(images), labels);
+      seen.loss ??= loss; // The first is of the weights before the step.
+      optimizer.zeroGrad();
+      backward(loss);
+      return loss;
+    };
     lr = optimizer.paramGroups[0]!.lr;
-    await pipeline.push(optimizer.step({ also: [loss] }));
+    await pipeline.push(optimizer.step(closure));
     scheduler?.step();
-    losses.push({ loss, size: labels.size });
+    losses.push(seen);
     onBatch?.({ epoch, epochs, batch: losses.length, batches: loader.length });
   }
   await pipeline.drain();
@@ -104,7 +109,7 @@ async function trainEpoch(
   let total = 0;
   let count = 0;
   for (const { loss, size } of losses) {
-    total += (await readItem(loss)) * size;
+    total += (await readItem(loss!)) * size;
     count += size;
   }
   return { loss: total / count, lr };

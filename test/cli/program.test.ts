@@ -97,7 +97,6 @@ test.each<[string, string[], string]>([
   ['no threads', ['train', 'digits', '--threads', '0'], 'from 1 to 64'],
   ['an unknown backend', ['train', 'digits', '--backend', 'gpu'], 'Allowed choices are native, portable'],
   ['an unknown optimizer', ['train', 'digits', '--optimizer', 'newton'], 'Allowed choices are adadelta, adafactor'],
-  ['lbfgs', ['train', 'digits', '--optimizer', 'lbfgs'], 'lbfgs takes a closure'],
   ['an unknown model', ['train', 'digits', '--model', 'gpt'], 'Allowed choices are cnn, mlp, lenet'],
   ['an unknown schedule', ['train', 'digits', '--schedule', 'toString'], 'Allowed choices are warmup-cosine'],
   ['a schedule of functions', ['train', 'digits', '--schedule', 'lambda'], 'made of functions'],

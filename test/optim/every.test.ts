@@ -1,4 +1,5 @@
 import { nn, optim, stats, tensor, type Tensor } from '../../lib';
+import { ValueError } from '../../lib/errors';
 import type { CommonOptions, Optimizer } from '../../lib/optim';
 import { onEachBackend } from '../helpers/backends';
 
@@ -52,7 +53,42 @@ test('all of them are here', () => {
   expect(Object.keys(rules).sort()).toEqual(made.map(([name]) => name).sort());
 });
 
+/** What no option takes, of the kind that its default has. */
+function wrongFor(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(() => NaN);
+  return typeof value === 'number' || value === null ? NaN : 'neither';
+}
+
+describe.each([...Object.keys(rules), 'LBFGS'])('options of %s', (name) => {
+  const create = (options: object) =>
+    new (optim as unknown as Record<string, Make>)[name]!([new nn.Parameter(tensor([1]))], options);
+  const { params: _, ...defaults } = create({}).paramGroups[0]!;
+
+  test.each(Object.entries(defaults))('%s is not anything', (option, value) => {
+    const refused = (): unknown => create({ [option]: wrongFor(value) });
+    expect(refused).toThrow(ValueError);
+    expect(refused).toThrow(new RegExp(`^${name}: ${option}\\b`));
+  });
+
+  test('an unknown one is refused', () => {
+    expect(() => create({ learningRate: 1 })).toThrow(ValueError);
+    expect(() => create({ learningRate: 1 })).toThrow(`${name}: unknown option learningRate; possible are lr, `);
+  });
+});
+
 onEachBackend('every optimizer', () => {
+  test.each(Object.keys(rules))('%s: to climb is to descend what is negated', async (name) => {
+    const [one, two] = [make(name), make(name)];
+    two.optimizer.paramGroups[0]!.maximize = true;
+    for (let i = 0; i < 4; i++) {
+      await one.step();
+      two.optimizer.zeroGrad();
+      ravine(two.x).neg().backward();
+      await two.optimizer.step();
+    }
+    expect(two.x.dataSync()).toEqual(one.x.dataSync());
+  });
+
   test.each(Object.keys(rules))('%s gets down a ravine', async (name) => {
     const { x, step } = make(name);
     const before = ravine(x).itemSync();

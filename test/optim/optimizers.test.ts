@@ -133,6 +133,26 @@ onEachBackend('optimizers', () => {
     expect(b.dataSync()).toEqual(a.dataSync());
   });
 
+  test('a closure is called once, and its loss comes from the same program', async () => {
+    const a = parameter(3);
+    const optimizer = new SGD([a], { lr: 0.25 });
+    let calls = 0;
+    let loss = ones([1]);
+    const closure = (): typeof loss => {
+      calls++;
+      optimizer.zeroGrad();
+      loss = a.square();
+      loss.sum().backward();
+      return loss;
+    };
+    await optimizer.step(closure);
+    optimizer.stepSync(closure);
+    const { recomputed } = stats();
+    expect([calls, a.itemSync(), loss.itemSync()]).toEqual([2, 0.75, 2.25]);
+    expect(stats().recomputed).toBe(recomputed);
+    expect(() => optimizer.step((async () => ones([1])) as never)).toThrow(/SGD: the closure is synchronous/);
+  });
+
   test('skips parameters without a gradient', async () => {
     const [a, b] = [parameter(), parameter()];
     a.grad = ones([1]);

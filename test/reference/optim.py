@@ -3,8 +3,9 @@
     python3 test/reference/optim.py    # writes optim.json.gz beside this file
 
 An optimizer's case is 50 steps of two parameters, [3, 4] and [5], along gradients that are recorded too; the parameters
-are kept after some of the steps. LBFGS follows the gradient of a function that the test has as well. A schedule's case is
-the rate, and the momentum or beta 1 where there is one, of each of two groups at 100 steps.
+are kept after some of the steps. LBFGS follows the gradient of functions that the test has as well. A schedule's case is
+the rate, and the momentum or beta 1 where there is one, of each of two groups at 100 steps. Refusals are the options of each
+optimizer for which its constructor raises ValueError.
 """
 import gzip
 import json
@@ -69,16 +70,25 @@ CASES = {
     "Rprop": [{}, {"lr": 0.1, "etas": [0.3, 1.7], "stepSizes": [0.02, 0.5], "maximize": True}],
     "ASGD": [{}, {"lr": 0.1, "lambd": 0.1, "alpha": 0.5, "t0": 10, "weightDecay": 0.1, "maximize": True}],
 }
+# Options of the second parameter's group, where it has one of its own.
+SECOND = {name: all_options[1] for name, all_options in CASES.items()}
+# PyTorch takes this one from the constructor alone.
+SECOND["Adagrad"] = {key: value for key, value in SECOND["Adagrad"].items() if key != "initialAccumulatorValue"}
 # Its plain form of 1.13 has a factor too much; the other one is the documented formula.
 EXTRA = {"NAdam": {"foreach": True}}
 
 
-def trajectory(name, options):
+def words(options):
+    return {snake(key): tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+
+
+def trajectory(name, options, second=None):
     parameters = [torch.nn.Parameter(start.clone()) for start in starts]
-    given = {snake(key): tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+    given = words(options)
     if name == "SGD":
         given.setdefault("lr", 1e-3)
-    optimizer = getattr(torch.optim, name)(parameters, **given, **EXTRA.get(name, {}))
+    groups = [{"params": parameters[:1]}, {"params": parameters[1:], **words(second or {})}]
+    optimizer = getattr(torch.optim, name)(parameters if second is None else groups, **given, **EXTRA.get(name, {}))
     kept = []
     for step, drawn in enumerate(gradients, 1):
         for parameter, gradient in zip(parameters, drawn):
@@ -91,10 +101,35 @@ def trajectory(name, options):
         for key, value in optimizer.state_dict()["state"].get(0, {}).items()
         if value is not None
     }
-    return {"name": name, "options": options, "kept": kept, "state": state}
+    return {"name": name, "options": options, "second": second, "kept": kept, "state": state}
 
 
 optimizers = [trajectory(name, options) for name, all_options in CASES.items() for options in all_options]
+optimizers += [trajectory(name, all_options[0], SECOND[name]) for name, all_options in CASES.items()]
+
+
+def refusals(name):
+    """Every numeric option, and every element of those that are several numbers, set to what may be impossible."""
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    make = getattr(torch.optim, name)
+    defaults = make([parameter], **({"lr": 0.1} if name == "SGD" else {})).defaults
+    refused = []
+    for key, default in defaults.items():
+        if isinstance(default, bool) or not isinstance(default, (int, float, tuple)):
+            continue
+        several = isinstance(default, tuple)
+        for index in range(len(default) if several else 1):
+            for wrong in [-1.0, 1.0, math.nan]:
+                value = tuple(wrong if i == index else old for i, old in enumerate(default)) if several else wrong
+                try:
+                    make([parameter], **{"lr": 0.1, key: value})
+                except ValueError:
+                    shown = lambda x: "nan" if math.isnan(x) else x
+                    refused.append({"name": name, "option": key, "value": [shown(x) for x in value] if several else shown(value)})
+    return refused
+
+
+refused = [refusal for name in CASES for refusal in refusals(name)]
 
 
 def valley(x, y):
@@ -104,15 +139,28 @@ def valley(x, y):
     return (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2 + bowl
 
 
-def lbfgs(options, steps):
-    x = torch.nn.Parameter(torch.tensor([-1.2, 1.0]))
-    y = torch.nn.Parameter(torch.tensor([[0.0, 0.5], [1.0, -1.0]]))
+def bowl(x, y):
+    """Strictly convex, with curvatures from 1 to some 20 times as much, in x (12 elements) and y (3 elements)."""
+    steepness = torch.arange(1.0, 13.0)
+    quartic = (x**4).sum() / 16 + ((y - 1) ** 4).sum() / 4
+    return (steepness * (x - 1) ** 2).sum() / 2 + ((y + 2) ** 2).sum() + quartic + (x.sum() + y.sum()) ** 2 / 8
+
+
+FUNCTIONS = {
+    "valley": (valley, torch.tensor([-1.2, 1.0]), torch.tensor([[0.0, 0.5], [1.0, -1.0]])),
+    "bowl": (bowl, torch.arange(-6.0, 6.0) / 4, torch.tensor([3.0, -1.0, 0.5])),
+}
+
+
+def lbfgs(function, options, steps, scale=1.0):
+    f, first_x, first_y = FUNCTIONS[function]
+    x, y = (torch.nn.Parameter(first * scale) for first in (first_x, first_y))
     given = {snake(key): snake(value) if isinstance(value, str) else value for key, value in options.items()}
     optimizer = torch.optim.LBFGS([x, y], **given)
 
     def closure():
         optimizer.zero_grad()
-        loss = valley(x, y)
+        loss = f(x, y)
         loss.backward()
         return loss
 
@@ -121,15 +169,43 @@ def lbfgs(options, steps):
         loss = float(optimizer.step(closure))
         kept.append({"loss": loss, "x": encode(x), "y": encode(y)})
     state = optimizer.state_dict()["state"][0]
-    return {"options": options, "kept": kept, "evaluations": state["func_evals"], "iterations": state["n_iter"]}
+    return {"function": function, "options": options, "kept": kept, "evaluations": state["func_evals"], "iterations": state["n_iter"]}
 
 
-searches = [
-    lbfgs({"lr": 0.005, "maxIter": 4}, 6),
-    lbfgs({"lr": 0.01, "maxIter": 3, "historySize": 2}, 6),
-    lbfgs({"lineSearchFn": "strongWolfe", "maxIter": 4}, 5),
-    lbfgs({"lineSearchFn": "strongWolfe", "maxIter": 20, "historySize": 3, "maxEval": 9}, 2),
+def distance(one, other):
+    """Of all losses and parameters, relative to the largest element of each."""
+    errors = []
+    for a, b in zip(one["kept"], other["kept"]):
+        errors.append(abs(a["loss"] - b["loss"]) / abs(a["loss"]))
+        for name in "xy":
+            p, q = torch.tensor(a[name]["data"]), torch.tensor(b[name]["data"])
+            errors.append(float((p - q).abs().max() / p.abs().max()))
+    return max(errors)
+
+
+SEARCHES = [
+    # Steep walls and a flat floor: differences of gradients cancel, so that each iteration multiplies what rounding did.
+    ("valley", {"lr": 0.005, "maxIter": 4}, 6),
+    ("valley", {"lr": 0.01, "maxIter": 3, "historySize": 2}, 6),
+    ("valley", {"lineSearchFn": "strongWolfe", "maxIter": 4}, 5),
+    ("valley", {"lineSearchFn": "strongWolfe", "maxIter": 20, "historySize": 3, "maxEval": 9}, 2),
+    # Well conditioned: 50 steps are as exact as one.
+    ("bowl", {"lr": 0.02, "maxIter": 1}, 50),
+    ("bowl", {"lr": 0.02, "maxIter": 4, "maxEval": 3, "historySize": 2}, 50),
+    ("bowl", {"lr": 0.05, "maxIter": 3, "toleranceGrad": 0.1, "toleranceChange": 0.01}, 50),
+    ("bowl", {"lr": 0.5, "maxIter": 1, "historySize": 3, "lineSearchFn": "strongWolfe"}, 50),
+    ("bowl", {"maxIter": 2, "maxEval": 5, "historySize": 1, "toleranceGrad": 1e-4, "lineSearchFn": "strongWolfe"}, 50),
 ]
+
+
+def search(function, options, steps):
+    """With how far a change of the last bit of where it starts moves PyTorch itself: what no other order of sums can beat."""
+    recorded = lbfgs(function, options, steps)
+    moved = max(distance(recorded, lbfgs(function, options, steps, 1 + sign * 2.3e-16)) for sign in (-1, 1))
+    return {**recorded, "moved": moved}
+
+
+searches = [search(*given) for given in SEARCHES]
 
 RATES = {
     "LambdaLR": lambda o: schedules.LambdaLR(o, [lambda t: 0.95**t, lambda t: 1 / (1 + t)]),
@@ -144,7 +220,7 @@ RATES = {
     "CosineAnnealingWarmRestarts": lambda o: schedules.CosineAnnealingWarmRestarts(o, 9, T_mult=2, eta_min=0.01),
     "CosineAnnealingWarmRestarts equal": lambda o: schedules.CosineAnnealingWarmRestarts(o, 9),
     "CyclicLR": lambda o: schedules.CyclicLR(o, [0.01, 0.02], [0.5, 0.3], step_size_up=8, step_size_down=13),
-    "CyclicLR triangular2": lambda o: schedules.CyclicLR(o, 0.01, 0.5, step_size_up=8, mode="triangular2", base_momentum=0.5),
+    "CyclicLR triangular2": lambda o: schedules.CyclicLR(o, 0.01, 0.5, step_size_up=8, mode="triangular2", base_momentum=0.5, max_momentum=0.95),
     "CyclicLR expRange": lambda o: schedules.CyclicLR(o, 0.01, 0.5, step_size_up=8, mode="exp_range", gamma=0.98, cycle_momentum=False),
     "CyclicLR scaleFn": lambda o: schedules.CyclicLR(o, 0.01, 0.5, step_size_up=8, scale_fn=lambda t: 1 / (1 + t), scale_mode="iterations"),
     "OneCycleLR": lambda o: schedules.OneCycleLR(o, [0.5, 0.3], total_steps=100),
@@ -152,6 +228,7 @@ RATES = {
         o, 0.5, epochs=10, steps_per_epoch=10, pct_start=0.4, anneal_strategy="linear", three_phase=True, div_factor=10.0, final_div_factor=50.0
     ),
     "OneCycleLR Adam": lambda o: schedules.OneCycleLR(o, 0.5, total_steps=120, base_momentum=0.7, max_momentum=0.9),
+    "OneCycleLR momentum kept": lambda o: schedules.OneCycleLR(o, 0.5, total_steps=100, cycle_momentum=False),
     "SequentialLR": lambda o: schedules.SequentialLR(
         o,
         [schedules.LinearLR(o, total_iters=10), schedules.CosineAnnealingLR(o, 40), schedules.ExponentialLR(o, 0.9)],
@@ -221,12 +298,15 @@ recording = {
     "starts": [encode(start) for start in starts],
     "gradients": [[encode(gradient) for gradient in drawn] for drawn in gradients],
     "optimizers": optimizers,
+    "refused": refused,
     "searches": searches,
     "rates": rates,
     "metrics": metrics,
     "plateaus": plateaus,
     "clips": clips,
 }
+for row in searches:
+    print(row["function"], row["options"], "moved by", row["moved"], "evaluations", row["evaluations"])
 path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "optim.json.gz")
 with open(path, "wb") as file:
     with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:

@@ -4,7 +4,7 @@ import { setThreads } from '../../lib/backend';
 import { DataLoader } from '../../lib/data/loader';
 import { ValueError } from '../../lib/errors';
 import { loadWeights, saveWeights } from '../../lib/io';
-import { Adam, StepLR } from '../../lib/optim';
+import { Adam, LBFGS, StepLR } from '../../lib/optim';
 import {
   convolutionalNetwork,
   evaluateClassifier,
@@ -57,6 +57,19 @@ onEachBackend('trainClassifier', (backend) => {
       runs.push({ weights: weightsOf(options.model), history: withoutTime(history) });
     }
     for (const run of runs) expect(run).toEqual(runs[0]);
+  });
+
+  test('L-BFGS trains too, and its loss is that before each step', async () => {
+    const { model, ...options } = make({ epochs: 3, batchSize: 20 });
+    const optimizer = new LBFGS(model.parameters(), { maxIter: 4, lineSearchFn: 'strongWolfe' });
+    const flat = new nn.Sequential(new nn.Flatten(), new nn.Linear(16, 3));
+    const still = new LBFGS(flat.parameters(), { lr: 0, maxIter: 2 });
+    const history = await trainClassifier({ ...options, model, optimizer });
+    expect(history.at(-1)!.testAccuracy).toBe(1);
+    // With a rate of 0 the weights stay.
+    const [record] = await trainClassifier({ ...options, epochs: 1, model: flat, optimizer: still });
+    const { loss } = await evaluateClassifier(flat, dataset, { indices: dataset.train });
+    expect(record!.trainLoss).toBeCloseTo(loss, 5);
   });
 
   test('another seed gives another order', async () => {
