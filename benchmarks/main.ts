@@ -1,11 +1,16 @@
 // npm run bench -- SUITE [--threads 1,2] [--filter re] [--json FILE]
 import { parseArgs } from 'node:util';
 import { writeFileAtomic } from '../lib/io';
+import { attentions } from './attention';
 import { gemm } from './gemm';
 import { table, type Row } from './measure';
 import { overhead } from './overhead';
 
-const suites: { readonly [name: string]: (threads: readonly number[], filter: RegExp) => Row[] } = { gemm, overhead };
+const suites: { readonly [name: string]: (threads: readonly number[], filter: RegExp) => Row[] } = {
+  attention: attentions,
+  gemm,
+  overhead,
+};
 
 function fail(message: string): never {
   console.error(`bench: ${message}`);

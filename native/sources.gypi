@@ -13,6 +13,8 @@
       "native/runtime/thread_pool.cc"
     ],
     "kernel_sources": [
+      "native/kernels/attention.cc",
+      "native/kernels/attention_grad.cc",
       "native/kernels/batchnorm.cc",
       "native/kernels/conv2d.cc",
       "native/kernels/conv2d_input_grad.cc",

@@ -51,6 +51,7 @@ export {
   type VarianceOptions,
 } from './reduce';
 export { logSoftmax, softmax } from './softmax';
+export { attention, attentionGrad, type AttentionAttrs } from './attention';
 export { matmul } from './matmul';
 export { conv2d, conv2dInputGrad, conv2dWeightGrad, type ConvOptions } from './conv';
 export {

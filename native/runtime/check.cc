@@ -51,6 +51,10 @@ class Checker {
         return counts(1, 1, 0) && floating(0) && sameDType(0) &&
                require(inputs_[0].rank >= 1, "it needs at least one dim") &&
                require(sameShape(inputs_[0], outputs_[0]), "input and output have different shapes");
+      case k_attention:
+        return attention(0);
+      case k_attentionGrad:
+        return attention(1);
       case k_matmul:
         return counts(2, 1, 0) && floating(0) && sameDType(0) && sameInputs(1) && matmul();
       case k_conv2d:
@@ -130,6 +134,8 @@ class Checker {
       case k_argmin:
       case k_logSumExp:
       case k_variance:
+      case k_attention:
+      case k_attentionGrad:
       case k_matmul:
       case k_concat:
       case k_pad:
@@ -258,6 +264,36 @@ class Checker {
     return require(a.shape[rank - 1] == b.shape[rank - 2] && a.shape[rank - 2] == c.shape[rank - 2] &&
                        b.shape[rank - 1] == c.shape[rank - 1],
                    "its matrices do not fit");
+  }
+
+  // q, k, v and perhaps a mask, after `first` other inputs: the gradient g, where the output is the packed gradients.
+  bool attention(int32_t first) {
+    const bool masked = instruction_.inputCount == first + 4;
+    if (!counts(first + (masked ? 4 : 3), 1, 2) || !floating(0) || !sameDType(0) || !sameInputs(first + 2)) return false;
+    int64_t isCausal;
+    if (!finite(0) || !integer(1, 0, 1, &isCausal)) return false;
+    const View &q = inputs_[first], &k = inputs_[first + 1], &v = inputs_[first + 2], &out = outputs_[0];
+    const int32_t rank = q.rank, batch = rank - 2;
+    if (rank < 2 || k.rank != rank || v.rank != rank) return fail("its ranks do not fit");
+    const int64_t queries = q.shape[batch], keys = k.shape[batch], width = q.shape[batch + 1],
+                  valueWidth = v.shape[batch + 1];
+    const auto fits = [&](const View& view, int64_t rows, int64_t columns) {
+      if (view.rank != rank || view.shape[batch] != rows || view.shape[batch + 1] != columns) return false;
+      for (int32_t i = 0; i < batch; i++)
+        if (view.shape[i] != q.shape[i]) return false;
+      return true;
+    };
+    if (!fits(k, keys, width) || !fits(v, keys, valueWidth)) return fail("its query, key and value do not fit");
+    if (masked) {
+      const View& mask = inputs_[first + 3];
+      if (mask.dtype != kBool && mask.dtype != q.dtype) return fail("its mask is neither bool nor of the query's dtype");
+      if (!fits(mask, queries, keys)) return fail("its mask does not fit");
+    }
+    if (first == 0) return require(fits(out, queries, valueWidth), "its output does not fit");
+    if (!fits(inputs_[0], queries, valueWidth)) return fail("its gradient does not fit");
+    bool packed = out.rank == rank - 1 && out.shape[batch] == (queries + keys) * width + keys * valueWidth;
+    for (int32_t i = 0; packed && i < batch; i++) packed = out.shape[i] == q.shape[i];
+    return require(packed, "its output does not fit");
   }
 
   bool window(int64_t size, int64_t outputSize, const Window& w) {

@@ -1,4 +1,5 @@
 import { activationCases } from './cases/activations';
+import { attentionCases } from './cases/attention';
 import type { Case } from './cases/case';
 import { convCases } from './cases/conv';
 import { elementwiseCases } from './cases/elementwise';
@@ -19,6 +20,7 @@ export const cases: readonly Case[] = [
   ...reduceCases,
   ...softmaxCases,
   ...matmulCases,
+  ...attentionCases,
   ...convCases,
   ...poolCases,
   ...normCases,

@@ -1,4 +1,6 @@
 import type { KernelName } from '../../graph/program/kernels';
+import { attention } from './attention';
+import { attentionGrad } from './attention-grad';
 import { batchNorm, batchNormGradSums, batchNormStatistics } from './batchnorm';
 import { conv2d, conv2dInputGrad, conv2dWeightGrad } from './conv';
 import { elementwise } from './elementwise';
@@ -22,6 +24,8 @@ export const kernelTable: { readonly [K in KernelName]: Kernel } = {
   variance,
   softmax,
   logSoftmax,
+  attention,
+  attentionGrad,
   matmul,
   conv2d,
   conv2dInputGrad,

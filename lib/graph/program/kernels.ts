@@ -27,6 +27,11 @@ export const kernels = {
   softmax: { strided: 'none' }, // F
   logSoftmax: { strided: 'none' }, // F
 
+  // F; softmax(scale q kᵀ + mask) v of q [..., L, E], k [..., S, E], v [..., S, Ev] and, where given, mask [..., L, S]:
+  // bool, true where seen, or numbers of the same dtype; attributes [scale, isCausal (0 or 1)]; nothing seen: NaN.
+  attention: { strided: 'all' }, // q, k, v, mask? -> [..., L, Ev]
+  attentionGrad: { strided: 'all' }, // g [..., L, Ev], q, k, v, mask? -> [..., L E + S E + S Ev]: for q, for k, for v
+
   // [...batch, M, K] x [...batch, K, N] -> [...batch, M, N]; same rank, same batch dims (broadcast by stride 0). F
   matmul: { strided: 'all' },
 
