@@ -39,7 +39,7 @@ class Part {
     const bool skips = p_.isCausal && allFinite(v, smaller(first + 1, p_.keys), p_.keys, p_.valueWidth);
     for (int i = 0; i < queries_; i += tileRows_) {
       const Matrix<T> rows = {q.data + (first + i) * q.row, q.row, q.column};
-      packScaled(q_ + static_cast<ptrdiff_t>(i) * p_.width, rows, rowsFrom(i), kKeyTile, p_.width, p_.scale);
+      packScaled(q_ + static_cast<ptrdiff_t>(i) * p_.width, rows, rowsFrom(i), p_.width, p_.scale);
     }
     for (int i = 0; i < queries_; ++i) {
       max_[i] = -MathConstants<T>::infinity;

@@ -100,9 +100,13 @@ bool allFinite(const Matrix<T>& m, int firstRow, int rows, int columns) {
   return all(eq(sum, V::zero())) && rest == 0;
 }
 
-// As tilingFor, but a single row reads column panels of the same widths as several.
-inline Tiling tilingOfTile(int rows, ptrdiff_t columns, int lanes) {
-  return rows == 1 ? Tiling{1, 1, columns <= lanes ? 1 : kWideVectors} : tilingFor(rows, columns, lanes);
+// Panels of a packed A, which must not depend on the columns of the B that it meets.
+inline Tiling wideTiling(int rows) {
+  Tiling tiling;
+  tiling.vectors = kWideVectors;
+  tiling.panels = static_cast<int>(ceilDivide(rows, kWideRows));
+  tiling.rows = static_cast<int>(ceilDivide(rows, larger(1, tiling.panels)));
+  return tiling;
 }
 
 // All of B [depth, columns] in column panels; a product may use its first rows and columns only.
@@ -142,22 +146,21 @@ template <typename T>
 void multiplyPacked(const T* packedA, int rows, int columns, int depth, const PackedColumns<T>& b, T* c,
                     ptrdiff_t cRow) {
   multiplyBlock<T>(
-      tilingOfTile(rows, columns, Vec<T>::lanes), rows, columns, depth,
+      wideTiling(rows), rows, columns, depth,
       [&](int k0, int) { return PackedRows<T>{packedA + static_cast<ptrdiff_t>(k0) * rows}; }, b, c, cRow, false);
 }
 template <typename T>
 void multiplyLying(const Matrix<T>& a, int rows, int columns, int depth, const PackedColumns<T>& b, T* c,
                    ptrdiff_t cRow, bool add) {
   multiplyBlock<T>(
-      tilingOfTile(rows, columns, Vec<T>::lanes), rows, columns, depth,
+      rows == 1 ? wideTiling(1) : tilingFor(rows, columns, Vec<T>::lanes), rows, columns, depth,
       [&](int k0, int) { return RowBlock<T>{a.data + k0 * a.column, a.row, a.column, false}; }, b, c, cRow, add);
 }
 
 // A, times `factor`, as multiplyPacked takes it.
 template <typename T>
-void packScaled(T* out, const Matrix<T>& a, int rows, int columns, int depth, T factor) {
-  using V = Vec<T>;
-  const Tiling tiling = tilingOfTile(rows, columns, V::lanes);
+void packScaled(T* out, const Matrix<T>& a, int rows, int depth, T factor) {
+  const Tiling tiling = wideTiling(rows);
   for (int k0 = 0; k0 < depth; k0 += kDepthBlock) {
     packRows(out + static_cast<ptrdiff_t>(k0) * rows, tiling, rows, smaller<int>(kDepthBlock, depth - k0),
              a.data + k0 * a.column, a.row, a.column);

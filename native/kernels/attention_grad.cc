@@ -110,8 +110,8 @@ class Item {
   // Fills weights_ and scoresGrad_ for some queries, and packs these and their g as the products need them.
   void scoresGradOf(const Matrix<T>& q, const Matrix<T>& g, const Mask& mask, int first, int rows, int count) {
     const ptrdiff_t pitch = scoresRow(p_);
-    packScaled(queryRows_, q, rows, count, p_.width, p_.scale);
-    packScaled(gradRows_, g, rows, count, p_.valueWidth, T(1));
+    packScaled(queryRows_, q, rows, p_.width, p_.scale);
+    packScaled(gradRows_, g, rows, p_.valueWidth, T(1));
     const PackedColumns<T> queries = {queryColumns_, rows, p_.width}, grads = {gradColumns_, rows, p_.valueWidth};
     queries.pack(q);
     scaleRow(queryColumns_, static_cast<int>(PackedColumns<T>::elements(rows, p_.width)), p_.scale);
