@@ -4,6 +4,7 @@
       "native/runtime/aligned_memory.cc",
       "native/runtime/available_cpus.cc",
       "native/runtime/check.cc",
+      "native/runtime/check_attention.cc",
       "native/runtime/check_elementwise.cc",
       "native/runtime/cpu.cc",
       "native/runtime/executor.cc",

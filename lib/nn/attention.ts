@@ -1,6 +1,6 @@
 import { ValueError } from '../errors';
 import { labelled } from '../graph/modes';
-import { attention, attentionWeights, causalMask, checkAttention } from '../ops/attention';
+import { attention, attentionWeights, causalMask, checkAttention, type AttentionAttrs } from '../ops/attention';
 import { full } from '../ops/create';
 import { where } from '../ops/elementwise';
 import { matmul } from '../ops/matmul';
@@ -24,7 +24,7 @@ export interface AttentionOptions {
  * softmax(Q Kᵀ · scale + mask) V (Vaswani et al. 2017;
  * https://pytorch.org/docs/2.1/generated/torch.nn.functional.scaled_dot_product_attention.html):
  * query [..., L, E], key [..., S, E], value [..., S, Ev] to [..., L, Ev]. A query that may see no key gives NaN.
- * Without dropout the weights are never kept: memory does not grow with L S.
+ * Without dropout it is one operation that never keeps the weights: memory does not grow with L S.
  * Throws ShapeError for sizes that do not fit, ValueError for options outside what is possible.
  *
  *     scaledDotProductAttention(q, k, v, { isCausal: true });
@@ -45,10 +45,25 @@ export function scaledDotProductAttention(
   const scale = options.scale ?? (width === 0 ? 1 : 1 / Math.sqrt(width));
   checkNumber(name, 'scale', scale);
   return labelled(name, () => {
-    if (dropoutP === 0) return attention(query, key, value, attnMask, { scale, isCausal });
+    if (dropoutP === 0) return attend(query, key, value, attnMask, { scale, isCausal });
     const weights = attentionWeights(query, key, attnMask, { scale, isCausal });
     return matmul(dropout(weights, dropoutP, { generator }), value);
   });
+}
+
+/** Fewer queries than this have fewer weights than keys have elements; packing these would cost more than it saves. */
+const FEW_QUERIES = 8;
+
+/** Attention without dropout: one operation, or for few queries its formula, which is then faster. */
+export function attend(
+  query: TensorBase,
+  key: TensorBase,
+  value: TensorBase,
+  mask: TensorBase | null,
+  attrs: AttentionAttrs,
+): Tensor {
+  if (query.shape.at(-2)! >= FEW_QUERIES) return attention(query, key, value, mask, attrs);
+  return matmul(attentionWeights(query, key, mask, attrs), value);
 }
 
 /**

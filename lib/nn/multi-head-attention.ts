@@ -1,6 +1,6 @@
 import { DTypeError, ShapeError, ValueError } from '../errors';
 import { labelled } from '../graph/modes';
-import { attention, attentionWeights } from '../ops/attention';
+import { attentionWeights } from '../ops/attention';
 import { full, zeros } from '../ops/create';
 import { add, where } from '../ops/elementwise';
 import { concat } from '../ops/join';
@@ -12,6 +12,7 @@ import { expand, narrow, permute, reshape, squeeze, transpose, unsqueeze } from 
 import { isFloat } from '../tensor/dtype';
 import { formatShape, shapesEqual, type Shape } from '../tensor/shape';
 import type { Tensor, TensorBase } from '../tensor/tensor';
+import { attend } from './attention';
 import { checkNumber } from './check';
 import { linear } from './linear';
 
@@ -97,13 +98,12 @@ export function multiHeadAttentionForward(
     const mask = addedMask(options, [batch, numHeads, queries, keys], allKeys);
     const values = heads(extended(v, weights.biasV));
     const attrs = { scale: 1 / Math.sqrt(embedDim / numHeads), isCausal: false };
-    const attend = (): [mixed: Tensor, kept: Tensor | null] => {
-      if (!needWeights && !(training && dropoutP > 0))
-        return [attention(heads(q), heads(allKeys), values, mask, attrs), null];
-      const kept = dropout(attentionWeights(heads(q), heads(allKeys), mask, attrs), dropoutP, { training, generator });
-      return [matmul(kept, values), kept];
-    };
-    const [mixed, kept] = attend();
+    const [queriesOfHeads, keysOfHeads] = [heads(q), heads(allKeys)];
+    const kept =
+      needWeights || (training && dropoutP > 0)
+        ? dropout(attentionWeights(queriesOfHeads, keysOfHeads, mask, attrs), dropoutP, { training, generator })
+        : null;
+    const mixed = kept === null ? attend(queriesOfHeads, keysOfHeads, values, mask, attrs) : matmul(kept, values);
     const joined = reshape(permute(mixed, [2, 0, 1, 3]), [queries, batch, embedDim]);
     const output = linear(joined, weights.outProjWeight, weights.outProjBias ?? null);
     const given = needWeights && kept !== null ? (averageAttnWeights ? mean(kept, { dim: 1 }) : kept) : null;

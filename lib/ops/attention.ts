@@ -149,9 +149,9 @@ function operands(op: string, mask: TensorBase | null, ...matrices: readonly Ten
 }
 
 /**
- * softmax(Q Kᵀ · scale + mask) V for q [..., L, E], k [..., S, E], v [..., S, Ev] gives [..., L, Ev], in memory that does
- * not grow with L S. The mask, which broadcasts to [..., L, S], is bool, true where a key is seen, or floats that are added
- * to the scores. A query that may see no key gives NaN. Throws ShapeError, DTypeError for what does not fit.
+ * softmax(Q Kᵀ · scale + mask) V for q [..., L, E], k [..., S, E], v [..., S, Ev] gives [..., L, Ev], in memory that
+ * does not grow with L S. The mask, which broadcasts to [..., L, S], is bool, true where a key is seen, or floats that
+ * are added to the scores. A query that may see no key gives NaN. Throws ShapeError, DTypeError for what does not fit.
  *
  *     attention(q, k, v, null, { scale: 0.125, isCausal: true });
  */

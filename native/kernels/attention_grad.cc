@@ -1,5 +1,5 @@
-// The gradients of attention for query, key and value, each item's beside each other: [L E | S E | S Ev]. The weights are
-// computed again for a few queries at a time, whole rows of them, and die in the cache.
+// The gradients of attention for query, key and value, each item's beside each other: [L E | S E | S Ev]. The weights
+// are computed again for a few queries at a time, whole rows of them, and die in the cache.
 #include "attention.h"
 
 namespace saddlepoint {

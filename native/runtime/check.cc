@@ -266,34 +266,12 @@ class Checker {
                    "its matrices do not fit");
   }
 
-  // q, k, v and perhaps a mask, after `first` other inputs: the gradient g, where the output is the packed gradients.
+  // q, k, v and perhaps a mask, after `first` other inputs.
   bool attention(int32_t first) {
     const bool masked = instruction_.inputCount == first + 4;
-    if (!counts(first + (masked ? 4 : 3), 1, 2) || !floating(0) || !sameDType(0) || !sameInputs(first + 2)) return false;
     int64_t isCausal;
-    if (!finite(0) || !integer(1, 0, 1, &isCausal)) return false;
-    const View &q = inputs_[first], &k = inputs_[first + 1], &v = inputs_[first + 2], &out = outputs_[0];
-    const int32_t rank = q.rank, batch = rank - 2;
-    if (rank < 2 || k.rank != rank || v.rank != rank) return fail("its ranks do not fit");
-    const int64_t queries = q.shape[batch], keys = k.shape[batch], width = q.shape[batch + 1],
-                  valueWidth = v.shape[batch + 1];
-    const auto fits = [&](const View& view, int64_t rows, int64_t columns) {
-      if (view.rank != rank || view.shape[batch] != rows || view.shape[batch + 1] != columns) return false;
-      for (int32_t i = 0; i < batch; i++)
-        if (view.shape[i] != q.shape[i]) return false;
-      return true;
-    };
-    if (!fits(k, keys, width) || !fits(v, keys, valueWidth)) return fail("its query, key and value do not fit");
-    if (masked) {
-      const View& mask = inputs_[first + 3];
-      if (mask.dtype != kBool && mask.dtype != q.dtype) return fail("its mask is neither bool nor of the query's dtype");
-      if (!fits(mask, queries, keys)) return fail("its mask does not fit");
-    }
-    if (first == 0) return require(fits(out, queries, valueWidth), "its output does not fit");
-    if (!fits(inputs_[0], queries, valueWidth)) return fail("its gradient does not fit");
-    bool packed = out.rank == rank - 1 && out.shape[batch] == (queries + keys) * width + keys * valueWidth;
-    for (int32_t i = 0; packed && i < batch; i++) packed = out.shape[i] == q.shape[i];
-    return require(packed, "its output does not fit");
+    return counts(first + (masked ? 4 : 3), 1, 2) && floating(0) && sameDType(0) && sameInputs(first + 2) &&
+           finite(0) && integer(1, 0, 1, &isCausal) && checkAttention(inputs_, outputs_[0], first, masked, problem_);
   }
 
   bool window(int64_t size, int64_t outputSize, const Window& w) {

@@ -3,8 +3,8 @@ import { addPanelProduct, packedLength, PANEL, panelsOf, storeProduct } from './
 import type { Call, Kernel } from './kernel';
 
 /**
- * The gradients of attention for query, key and value, each item's beside each other. The weights are computed again for
- * a few queries at a time, whole rows of them, in doubles.
+ * The gradients of attention for query, key and value, each item's beside each other. The weights are computed again
+ * for a few queries at a time, whole rows of them, in doubles.
  */
 export const attentionGrad: Kernel = (call: Call) => {
   const problem = new AttentionProblem(call, 1, (width, valueWidth) => 3 * width + 2 * valueWidth);

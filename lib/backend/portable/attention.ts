@@ -6,8 +6,8 @@ import type { Call, Kernel } from './kernel';
 const KEYS = 128;
 
 /**
- * Attention for a few queries at a time, in doubles: the keys go by in tiles, and a running maximum corrects what was summed
- * before (online softmax: Milakov and Gimelshein 2018; Dao et al., FlashAttention, 2022).
+ * Attention for a few queries at a time, in doubles: the keys go by in tiles, and a running maximum corrects what was
+ * summed before (online softmax: Milakov and Gimelshein 2018; Dao et al., FlashAttention, 2022).
  */
 export const attention: Kernel = (call: Call) => {
   const problem = new AttentionProblem(call, 0, (width, valueWidth) => width + valueWidth);

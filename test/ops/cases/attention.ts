@@ -152,9 +152,9 @@ const attentionSamples = shapes.map((each): Sample => {
     title,
     inputs,
     dtypes: dtypesOf(inputs.length, isBool),
-    run: (q, k, v, mask?: Tensor) => ops.attention(q!, k!, v!, mask ?? null, attrsOf(options)),
-    reference: (q, k, v, mask) => attentionOf(isBool, options)(q!, k!, v!, mask),
-    errors: (q, k, v, mask) => attentionOf(isBool, options)(q!, k!, v!, mask).map(() => errorOf(each)),
+    run: (q, k, v, mask?: Tensor) => ops.attention(q, k, v, mask ?? null, attrsOf(options)),
+    reference: (q, k, v, mask) => attentionOf(isBool, options)(q, k, v, mask),
+    errors: (q, k, v, mask) => attentionOf(isBool, options)(q, k, v, mask).map(() => errorOf(each)),
     gradient,
   };
 });
@@ -168,11 +168,11 @@ const gradSamples = shapes.map((each): Sample => {
     title,
     inputs,
     dtypes: dtypesOf(inputs.length, isBool),
-    run: (g, x, y, z, mask?: Tensor) => ops.attentionGrad(g!, x!, y!, z!, mask ?? null, attrsOf(options)),
-    reference: (g, x, y, z, mask) => gradOf(isBool, options)(g!, x!, y!, z!, mask),
+    run: (g, x, y, z, mask?: Tensor) => ops.attentionGrad(g, x, y, z, mask ?? null, attrsOf(options)),
+    reference: (g, x, y, z, mask) => gradOf(isBool, options)(g, x, y, z, mask),
     // Sums over queries or keys of products with numbers up to 2, and with gradients of weights up to 8 Ev.
     errors: (g, x, y, z, mask) =>
-      gradOf(isBool, options)(g!, x!, y!, z!, mask).map(() => errorOf(each) * (q.at(-2)! + 1) * (1 + 8 * v.at(-1)!)),
+      gradOf(isBool, options)(g, x, y, z, mask).map(() => errorOf(each) * (q.at(-2)! + 1) * (1 + 8 * v.at(-1)!)),
     gradient,
   };
 });
@@ -180,11 +180,26 @@ const gradSamples = shapes.map((each): Sample => {
 const nan = (title: string, q: number[], k: number[], v: number[], options: Options, expected: number[]): Sample => ({
   title,
   inputs: [new NDArray([2, 1], q), new NDArray([2, 1], k), new NDArray([2, 1], v)],
-  run: (x, y, z) => ops.attention(x!, y!, z!, null, attrsOf(options)),
+  run: (x, y, z) => ops.attention(x, y, z, null, attrsOf(options)),
   reference: () => new NDArray([2, 1], expected),
   errors: () => new NDArray([2, 1], [8, 8]),
   gradient: false,
 });
+
+/** A weight of 0 does not make 0 of everything, also where the kernel could leave out what is not seen. */
+const infiniteButUnseen: Sample = {
+  title: 'an infinite value that is not seen',
+  inputs: [
+    [1, 2],
+    [1, 1],
+    [1, 1],
+    [3, Infinity],
+  ].map((values) => new NDArray([2, 1], values)),
+  run: (g, q, k, v) => ops.attentionGrad(g, q, k, v, null, attrsOf({ isCausal: true })),
+  reference: gradOf(false, { isCausal: true }),
+  errors: () => new NDArray([6], new Array<number>(6).fill(8)),
+  gradient: false,
+};
 
 export const attentionCases: readonly Case[] = [
   {
@@ -201,5 +216,5 @@ export const attentionCases: readonly Case[] = [
       nan('large scores', [1e4, 1], [1, 0], [1, 3], { scale: 1 }, [1, (1 * Math.E + 3) / (Math.E + 1)]),
     ],
   },
-  { name: 'attentionGrad', samples: gradSamples },
+  { name: 'attentionGrad', samples: [...gradSamples, infiniteButUnseen] },
 ];
