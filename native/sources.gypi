@@ -4,6 +4,7 @@
       "native/runtime/aligned_memory.cc",
       "native/runtime/available_cpus.cc",
       "native/runtime/check.cc",
+      "native/runtime/check_attention.cc",
       "native/runtime/check_elementwise.cc",
       "native/runtime/cpu.cc",
       "native/runtime/executor.cc",
@@ -13,6 +14,8 @@
       "native/runtime/thread_pool.cc"
     ],
     "kernel_sources": [
+      "native/kernels/attention.cc",
+      "native/kernels/attention_grad.cc",
       "native/kernels/batchnorm.cc",
       "native/kernels/check_range.cc",
       "native/kernels/conv2d.cc",

@@ -1,4 +1,5 @@
 import type { Suite } from '../bench';
+import { attention } from './attention';
 import { elementwise } from './elementwise';
 import { eventLoop } from './event-loop';
 import { gemm } from './gemm';
@@ -12,4 +13,5 @@ export const suites: { readonly [name: string]: Suite } = {
   overhead,
   elementwise,
   gemm,
+  attention,
 };

@@ -1,12 +1,10 @@
-import { ShapeError, ValueError } from '../errors';
+import { ValueError } from '../errors';
 import { labelled } from '../graph/modes';
-import { arange, full } from '../ops/create';
-import { add, ge, mul, where } from '../ops/elementwise';
+import { attention, attentionWeights, causalMask, checkAttention, type AttentionAttrs } from '../ops/attention';
+import { full } from '../ops/create';
+import { where } from '../ops/elementwise';
 import { matmul } from '../ops/matmul';
 import { dropout, type Generator } from '../ops/random';
-import { reshape, transpose } from '../ops/shape';
-import { softmax } from '../ops/softmax';
-import { broadcastShapes, formatShape, shapesEqual } from '../tensor/shape';
 import type { Tensor, TensorBase } from '../tensor/tensor';
 import { checkNumber } from './check';
 
@@ -26,6 +24,7 @@ export interface AttentionOptions {
  * softmax(Q Kᵀ · scale + mask) V (Vaswani et al. 2017;
  * https://pytorch.org/docs/2.1/generated/torch.nn.functional.scaled_dot_product_attention.html):
  * query [..., L, E], key [..., S, E], value [..., S, Ev] to [..., L, Ev]. A query that may see no key gives NaN.
+ * Without dropout it is one operation that never keeps the weights: memory does not grow with L S.
  * Throws ShapeError for sizes that do not fit, ValueError for options outside what is possible.
  *
  *     scaledDotProductAttention(q, k, v, { isCausal: true });
@@ -41,27 +40,30 @@ export function scaledDotProductAttention(
   const { dropoutP = 0, generator, isCausal = false, attnMask = null } = options;
   checkNumber(name, 'dropoutP', dropoutP, { least: 0, most: 1 });
   if (isCausal && attnMask !== null) throw new ValueError(`${name}: takes isCausal or attnMask, got both`);
-  checkAttention(name, query, key, value);
-  if (attnMask !== null) checkMask(name, attnMask, query, key);
+  checkAttention(name, query, key, value, attnMask);
+  const width = query.shape.at(-1)!;
+  const scale = options.scale ?? (width === 0 ? 1 : 1 / Math.sqrt(width));
+  checkNumber(name, 'scale', scale);
   return labelled(name, () => {
-    const weights = attentionWeights(query, key, options);
+    if (dropoutP === 0) return attend(query, key, value, attnMask, { scale, isCausal });
+    const weights = attentionWeights(query, key, attnMask, { scale, isCausal });
     return matmul(dropout(weights, dropoutP, { generator }), value);
   });
 }
 
-/** softmax(Q Kᵀ · scale + mask): [..., L, S]. */
-export function attentionWeights(query: TensorBase, key: TensorBase, options: AttentionOptions): Tensor {
-  const { scale = null, isCausal = false, attnMask = null } = options;
-  const scaled = mul(query, scale ?? 1 / Math.sqrt(query.shape.at(-1)!));
-  const scores = matmul(scaled, transpose(key, -2, -1));
-  if (isCausal) return softmax(where(causal(query.shape.at(-2)!, key.shape.at(-2)!), scores, -Infinity), -1);
-  if (attnMask === null) return softmax(scores, -1);
-  return softmax(attnMask.dtype === 'bool' ? where(attnMask, scores, -Infinity) : add(scores, attnMask), -1);
-}
+/** Fewer queries than this have fewer weights than keys have elements; packing these would cost more than it saves. */
+const FEW_QUERIES = 8;
 
-/** [L, S]: true where key s is not after query l. */
-function causal(queries: number, keys: number): Tensor {
-  return ge(reshape(arange(queries), [queries, 1]), arange(keys));
+/** Attention without dropout: one operation, or for few queries its formula, which is then faster. */
+export function attend(
+  query: TensorBase,
+  key: TensorBase,
+  value: TensorBase,
+  mask: TensorBase | null,
+  attrs: AttentionAttrs,
+): Tensor {
+  if (query.shape.at(-2)! >= FEW_QUERIES) return attention(query, key, value, mask, attrs);
+  return matmul(attentionWeights(query, key, mask, attrs), value);
 }
 
 /**
@@ -71,25 +73,5 @@ function causal(queries: number, keys: number): Tensor {
  *     generateSquareSubsequentMask(2); // [[0, -Infinity], [0, 0]]
  */
 export function generateSquareSubsequentMask(size: number): Tensor {
-  return where(causal(size, size), full([], 0), -Infinity);
-}
-
-function checkAttention(name: string, query: TensorBase, key: TensorBase, value: TensorBase): void {
-  const ranks = [query, key, value].map((x) => x.rank);
-  const fits =
-    ranks.every((rank) => rank >= 2) &&
-    query.shape.at(-1) === key.shape.at(-1) &&
-    key.shape.at(-2) === value.shape.at(-2);
-  if (!fits)
-    throw new ShapeError(
-      `${name}: takes [..., L, E], [..., S, E] and [..., S, Ev], got ` +
-        [query, key, value].map((x) => formatShape(x.shape)).join(', '),
-    );
-}
-
-function checkMask(name: string, mask: TensorBase, query: TensorBase, key: TensorBase): void {
-  const batch = broadcastShapes(name, query.shape.slice(0, -2), key.shape.slice(0, -2));
-  const scores = [...batch, query.shape.at(-2)!, key.shape.at(-2)!];
-  if (mask.rank > scores.length || !shapesEqual(broadcastShapes(name, mask.shape, scores), scores))
-    throw new ShapeError(`${name}: attnMask broadcasts to ${formatShape(scores)}, got ${formatShape(mask.shape)}`);
+  return where(causalMask(size, size), full([], 0), -Infinity);
 }

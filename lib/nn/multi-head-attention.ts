@@ -1,5 +1,6 @@
 import { DTypeError, ShapeError, ValueError } from '../errors';
 import { labelled } from '../graph/modes';
+import { attentionWeights } from '../ops/attention';
 import { full, zeros } from '../ops/create';
 import { add, where } from '../ops/elementwise';
 import { concat } from '../ops/join';
@@ -11,7 +12,7 @@ import { expand, narrow, permute, reshape, squeeze, transpose, unsqueeze } from 
 import { isFloat } from '../tensor/dtype';
 import { formatShape, shapesEqual, type Shape } from '../tensor/shape';
 import type { Tensor, TensorBase } from '../tensor/tensor';
-import { attentionWeights } from './attention';
+import { attend } from './attention';
 import { checkNumber } from './check';
 import { linear } from './linear';
 
@@ -95,12 +96,17 @@ export function multiHeadAttentionForward(
       permute(reshape(x, [x.shape[0]!, batch, numHeads, embedDim / numHeads]), [1, 2, 0, 3]);
     const allKeys = extended(k, weights.biasK);
     const mask = addedMask(options, [batch, numHeads, queries, keys], allKeys);
-    const shares = attentionWeights(heads(q), heads(allKeys), { attnMask: mask });
-    const kept = dropout(shares, dropoutP, { training, generator });
-    const mixed = matmul(kept, heads(extended(v, weights.biasV)));
+    const values = heads(extended(v, weights.biasV));
+    const attrs = { scale: 1 / Math.sqrt(embedDim / numHeads), isCausal: false };
+    const [queriesOfHeads, keysOfHeads] = [heads(q), heads(allKeys)];
+    const kept =
+      needWeights || (training && dropoutP > 0)
+        ? dropout(attentionWeights(queriesOfHeads, keysOfHeads, mask, attrs), dropoutP, { training, generator })
+        : null;
+    const mixed = kept === null ? attend(queriesOfHeads, keysOfHeads, values, mask, attrs) : matmul(kept, values);
     const joined = reshape(permute(mixed, [2, 0, 1, 3]), [queries, batch, embedDim]);
     const output = linear(joined, weights.outProjWeight, weights.outProjBias ?? null);
-    const given = !needWeights ? null : averageAttnWeights ? mean(kept, { dim: 1 }) : kept;
+    const given = needWeights && kept !== null ? (averageAttnWeights ? mean(kept, { dim: 1 }) : kept) : null;
     return batched ? [output, given] : [squeeze(output, { dim: 1 }), given && squeeze(given, { dim: 0 })];
   });
 }

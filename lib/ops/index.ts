@@ -52,6 +52,7 @@ export {
 } from './reduce';
 export { softmaxCrossEntropy, softmaxCrossEntropyGrad } from './cross-entropy';
 export { logSoftmax, softmax } from './softmax';
+export { attention, attentionGrad, type AttentionAttrs } from './attention';
 export { matmul } from './matmul';
 export { conv2d, conv2dInputGrad, conv2dWeightGrad, type ConvOptions } from './conv';
 export {

@@ -60,7 +60,7 @@ void copyElements(T* out, const T* from, ptrdiff_t count) {
 }
 
 template <typename T, int... lane>
-SADDLEPOINT_INLINE Vec<T> evenLanes(Vec<T> a, Vec<T> b, Lanes<lane...>) {
+SADDLEPOINT_INLINE Vec<T> evenLanes(Vec<T> a, Vec<T> b, LaneNumbers<lane...>) {
   a.v = __builtin_shufflevector(a.v, b.v, (2 * lane)...);
   return a;
 }

@@ -11,6 +11,13 @@ namespace {
 // The contraction runs in blocks of this many steps on every instruction set: part of the order of summation.
 enum { kDepthBlock = 256 };
 
+// Element (i, j) at data[i * row + j * column].
+template <typename T>
+struct Matrix {
+  const T* data;
+  ptrdiff_t row, column;
+};
+
 // How C is cut into micro-kernel blocks: rows in equal panels as far as they go, then columns by what is left.
 struct Tiling {
   int rows;  // of a panel; the last may have fewer

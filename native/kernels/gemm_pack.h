@@ -7,29 +7,29 @@ namespace saddlepoint {
 namespace {
 
 template <int... lane>
-struct Lanes {};
+struct LaneNumbers {};
 template <int count>
 struct LanesOf;
 template <>
 struct LanesOf<2> {
-  using type = Lanes<0, 1>;
+  using type = LaneNumbers<0, 1>;
 };
 template <>
 struct LanesOf<4> {
-  using type = Lanes<0, 1, 2, 3>;
+  using type = LaneNumbers<0, 1, 2, 3>;
 };
 template <>
 struct LanesOf<8> {
-  using type = Lanes<0, 1, 2, 3, 4, 5, 6, 7>;
+  using type = LaneNumbers<0, 1, 2, 3, 4, 5, 6, 7>;
 };
 template <>
 struct LanesOf<16> {
-  using type = Lanes<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>;
+  using type = LaneNumbers<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>;
 };
 
 // Swaps the off-diagonal distance x distance blocks of a pair of rows (Eklundh's transpose).
 template <int distance, typename T, int... lane>
-SADDLEPOINT_INLINE void swapBlocks(Vec<T>& a, Vec<T>& b, Lanes<lane...>) {
+SADDLEPOINT_INLINE void swapBlocks(Vec<T>& a, Vec<T>& b, LaneNumbers<lane...>) {
   constexpr int n = Vec<T>::lanes;
   const auto low = __builtin_shufflevector(a.v, b.v, ((lane & distance) ? n + lane - distance : lane)...);
   const auto high = __builtin_shufflevector(a.v, b.v, ((lane & distance) ? n + lane : lane + distance)...);

@@ -12,7 +12,7 @@ enum { kDTypes = 5, kMaxRank = 8 };
 // The kernels, in the order of lib/graph/program/kernels.ts, which says what each does.
 #define SADDLEPOINT_KERNELS(X)                                                                              \
   X(elementwise) X(sum) X(max) X(min) X(argmax) X(argmin) X(logSumExp) X(variance) X(softmax) X(logSoftmax) \
-  X(softmaxCrossEntropy) X(softmaxCrossEntropyGrad) \
+  X(softmaxCrossEntropy) X(softmaxCrossEntropyGrad) X(attention) X(attentionGrad)                           \
   X(matmul) X(conv2d) X(conv2dInputGrad) X(conv2dWeightGrad) X(maxPool2d) X(maxPool2dIndices) X(avgPool2d)  \
   X(avgPool2dInputGrad) X(batchNormStatistics) X(batchNorm) X(batchNormGradSums) X(gather) X(scatterAdd)    \
   X(embedding) X(embeddingGrad) X(concat) X(pad) X(checkRange) X(normal) X(permutation)

@@ -10,12 +10,6 @@ namespace {
 // Work of a part in multiply-adds: enough to outweigh starting it, a sixteenth of all where that is not too much.
 enum { kLeastWork = 1 << 18, kMostWork = 1 << 26, kRowsInCache = 560 };
 
-template <typename T>
-struct Matrix {
-  const T* data;
-  ptrdiff_t row, column;
-};
-
 struct Batch {
   int rank;
   ptrdiff_t count;

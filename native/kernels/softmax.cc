@@ -23,13 +23,7 @@ struct Softmax {
     for (int i = 0; i < Lanes<T>::count; i++) row.terms.v[i] = row.terms.v[i] * scale;
     storeLanes(row.terms, out, n);
   }
-  static void row(const T* x, T* out, int n) {
-    using V = Vec<T>;
-    const V scale = V::broadcast(T(1) / sumOfRow<true>(x, out, n, maxOfRow(x, n)));
-    int i = 0;
-    for (; i + V::lanes <= n; i += V::lanes) (V::load(out + i) * scale).store(out + i);
-    if (i < n) (V::loadPartial(out + i, n - i) * scale).storePartial(out + i, n - i);
-  }
+  static void row(const T* x, T* out, int n) { softmaxRow(x, out, n); }
 };
 
 template <typename T>

@@ -51,6 +51,21 @@ SADDLEPOINT_INLINE T sumOfRow(const T* x, T* terms, int n, T shift) {
   return tree.finish(SumOp());
 }
 
+template <typename T>
+SADDLEPOINT_INLINE void scaleRow(T* x, int n, T factor) {
+  using V = Vec<T>;
+  const V factors = V::broadcast(factor);
+  int i = 0;
+  for (; i + V::lanes <= n; i += V::lanes) (V::load(x + i) * factors).store(x + i);
+  if (i < n) (V::loadPartial(x + i, n - i) * factors).storePartial(x + i, n - i);
+}
+
+// `out` may be x.
+template <typename T>
+SADDLEPOINT_INLINE void softmaxRow(const T* x, T* out, int n) {
+  scaleRow(out, n, T(1) / sumOfRow<true>(x, out, n, maxOfRow(x, n)));
+}
+
 // A row of at most 16 elements, without leaving registers; what is padded with -inf adds 0 to the sum.
 template <typename T>
 struct ShortRow {

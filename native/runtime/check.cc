@@ -61,6 +61,10 @@ class Checker {
                require(inputs_[0].rank == 1 && (inputs_[0].size == 1 || inputs_[0].size == inputs_[2].size),
                        "its gradient has neither one element nor one for each label") &&
                require(sameShape(inputs_[1], outputs_[0]), "logits and output have different shapes");
+      case k_attention:
+        return attention(0);
+      case k_attentionGrad:
+        return attention(1);
       case k_matmul:
         return matmul();
       case k_conv2d:
@@ -142,6 +146,8 @@ class Checker {
       case k_argmin:
       case k_logSumExp:
       case k_variance:
+      case k_attention:
+      case k_attentionGrad:
       case k_matmul:
       case k_concat:
       case k_pad:
@@ -329,6 +335,14 @@ class Checker {
     const auto isWhole = [](double fold) { return fold == 0; };
     return require(attributes_[0] == 1 && std::all_of(folds, folds + instruction_.outputCount, isWhole),
                    "its epilogue has several segments or folded outputs");
+  }
+
+  // q, k, v and perhaps a mask, after `first` other inputs.
+  bool attention(int32_t first) {
+    const bool masked = instruction_.inputCount == first + 4;
+    int64_t isCausal;
+    return counts(first + (masked ? 4 : 3), 1, 2) && floating(0) && sameDType(0) && sameInputs(first + 2) &&
+           finite(0) && integer(1, 0, 1, &isCausal) && checkAttention(inputs_, outputs_[0], first, masked, problem_);
   }
 
   bool window(int64_t size, int64_t outputSize, const Window& w) {

@@ -12,6 +12,9 @@ namespace saddlepoint {
 // not run it. Sets `skipped`.
 bool checkInstruction(const Program& program, Instruction* instruction, std::string* problem);
 
+// The shapes of attention (first = 0) and of its gradient, whose first input is g: q, k, v and perhaps a mask follow.
+bool checkAttention(const View* inputs, const View& output, int32_t first, bool masked, std::string* problem);
+
 // For check.cc: the byte code. Inputs and outputs are known to have one shape, and outputs not to overlap each other.
 // `sameMemory[input * outputs + output]` says whether an input is the very window that an output is.
 bool checkElementwise(const View* inputs, const View* outputs, const Instruction& instruction, const double* attributes,

@@ -100,6 +100,25 @@ class Shapes {
     return {"matmul", builder.words()};
   }
 
+  Example attention() {
+    const DType dtype = floating();
+    const std::vector<int32_t> batch = shape(pick(0, 2));
+    const auto with = [&](std::vector<int32_t> last) {
+      std::vector<int32_t> dims = batch;
+      dims.insert(dims.end(), last.begin(), last.end());
+      return dims;
+    };
+    const int32_t l = dim(), s = dim(), e = dim(), ev = dim(), masks = pick(0, 2);
+    const TensorSpec q = {dtype, with({l, e})}, k = {dtype, with({s, e})}, v = {dtype, with({s, ev})};
+    const TensorSpec y = {dtype, with({l, ev})}, packed = {dtype, with({(l + s) * e + s * ev})};
+    const bool grad = pick(0, 1) == 0;
+    std::vector<TensorSpec> inputs = {q, k, v};
+    if (grad) inputs.insert(inputs.begin(), y);
+    if (masks > 0) inputs.push_back({masks == 1 ? kBool : dtype, with({l, s})});
+    return single(grad ? k_attentionGrad : k_attention, inputs, {grad ? packed : y},
+                  {0.5, static_cast<double>(pick(0, 1))});
+  }
+
   // Size of an output along one dim, or -1.
   static int32_t slide(int32_t size, int32_t kernel, int32_t stride, int32_t padding, int32_t dilation) {
     const int32_t room = size + 2 * padding - dilation * (kernel - 1) - 1;
@@ -227,9 +246,11 @@ class Shapes {
   }
 
   Example any() {
-    switch (pick(0, 7)) {
+    switch (pick(0, 8)) {
       case 0:
         return reduction();
+      case 8:
+        return attention();
       case 1:
         return matmul();
       case 2:

@@ -79,6 +79,35 @@ onEachBackend('scaledDotProductAttention', () => {
     jvpcheck(fn, [q, k, v]);
   });
 
+  test('is one operation without dropout, and its formula with it', () => {
+    const [x, y] = [randn([2, 12, 4], { dtype: 'float64' }), randn([2, 9, 4], { dtype: 'float64' })];
+    const seen = randn([12, 9], { dtype: 'float64' }).gt(-0.5);
+    const operations = (output: Tensor): Set<string> => {
+      const found = new Set<string>();
+      const stack = [output];
+      for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
+        if (at.op === null) continue;
+        found.add(at.op.name);
+        stack.push(...at.inputs);
+      }
+      return found;
+    };
+    const fused = F.scaledDotProductAttention(x, y, y, { attnMask: seen });
+    const dropped = F.scaledDotProductAttention(x, y, y, { attnMask: seen, dropoutP: 1e-300 });
+    expect(operations(fused)).toContain('attention');
+    expect(operations(fused)).not.toContain('softmax');
+    expect(operations(dropped)).toContain('softmax');
+    expectClose(numbers(fused), numbers(dropped));
+
+    const layer = new nn.MultiheadAttention(8, 2, { addZeroAttn: true }).double();
+    const z = randn([9, 2, 8], { dtype: 'float64' });
+    const [alone] = layer.forward(z, z, z, { needWeights: false, keyPaddingMask: seen.narrow(0, 0, 2) });
+    const [beside, shares] = layer.forward(z, z, z, { keyPaddingMask: seen.narrow(0, 0, 2) });
+    expect(operations(alone)).toContain('attention');
+    expect(shares!.shape).toEqual([2, 9, 10]);
+    expectClose(numbers(alone), numbers(beside));
+  });
+
   test('drops weights, not values', () => {
     manualSeed(3);
     const y = F.scaledDotProductAttention(zeros([400, 2]), zeros([10, 2]), ones([10, 1]), { dropoutP: 0.5 });
@@ -95,6 +124,9 @@ onEachBackend('scaledDotProductAttention', () => {
     expect(() => F.scaledDotProductAttention(x, y, z, { isCausal: true, attnMask: ones([3, 5]) })).toThrow(ValueError);
     expect(() => F.scaledDotProductAttention(x, y, z, { attnMask: ones([3, 4]) })).toThrow(ShapeError);
     expect(() => F.scaledDotProductAttention(x, y, z, { dropoutP: 2 })).toThrow(ValueError);
+    expect(() => F.scaledDotProductAttention(x, y, z, { scale: NaN })).toThrow(/scale is a finite number/);
+    const long = tensor([1, 0, 1, 1, 0], { dtype: 'int64' });
+    expect(() => F.scaledDotProductAttention(x, y, z, { attnMask: long })).toThrow(DTypeError);
   });
 
   test('generateSquareSubsequentMask', () => {

@@ -1,4 +1,5 @@
 import { activationCases } from './cases/activations';
+import { attentionCases } from './cases/attention';
 import type { Case } from './cases/case';
 import { convCases } from './cases/conv';
 import { crossEntropyCases } from './cases/cross-entropy';
@@ -21,6 +22,7 @@ export const cases: readonly Case[] = [
   ...softmaxCases,
   ...crossEntropyCases,
   ...matmulCases,
+  ...attentionCases,
   ...convCases,
   ...poolCases,
   ...normCases,

@@ -1,4 +1,6 @@
 import type { KernelName } from '../../graph/program/kernels';
+import { attention } from './attention';
+import { attentionGrad } from './attention-grad';
 import { batchNorm, batchNormGradSums, batchNormStatistics } from './batchnorm';
 import { checkRange } from './check-range';
 import { conv2d, conv2dInputGrad, conv2dWeightGrad } from './conv';
@@ -25,6 +27,8 @@ export const kernelTable: { readonly [K in KernelName]: Kernel } = {
   logSoftmax,
   softmaxCrossEntropy,
   softmaxCrossEntropyGrad,
+  attention,
+  attentionGrad,
   matmul,
   conv2d,
   conv2dInputGrad,

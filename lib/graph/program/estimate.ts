@@ -22,6 +22,13 @@ export function estimateNanoseconds(instruction: Instruction): number {
       const result = kernel === 'conv2d' ? outputs[0]! : inputs[0]!;
       return 500 + (sizeOf(result.shape) * sizeOf(weight.shape.slice(1))) / 20;
     }
+    case 'attention':
+    case 'attentionGrad': {
+      const [q, k, v] = kernel === 'attention' ? inputs : inputs.slice(1);
+      const pairs = sizeOf(q!.shape.slice(0, -1)) * k!.shape.at(-2)!;
+      const products = (kernel === 'attention' ? 1 : 2.5) * (q!.shape.at(-1)! + v!.shape.at(-1)!);
+      return 500 + pairs * (products / 20 + 1);
+    }
     case 'elementwise':
       return 50 + flopsOf(instruction) * 0.2 + elements * 0.1;
     case 'normal':

@@ -31,6 +31,10 @@ export const kernels = {
   // [0, C) is a run-time failure of kind 'value'. With mean all is divided by the number of rows that are not ignored.
   softmaxCrossEntropy: { strided: 'none' }, // logits, labels -> [N]: log Σ e^x - x[label]; ignored: 0 (divided: 0 / count)
   softmaxCrossEntropyGrad: { strided: 'none' }, // g [N] or [1], logits, labels -> [N, C]: g (softmax - onehot); ignored: 0
+  // F; softmax(scale q kᵀ + mask) v of q [..., L, E], k [..., S, E], v [..., S, Ev] and, where given, mask [..., L, S]:
+  // bool, true where seen, or numbers of the same dtype; attributes [scale, isCausal (0 or 1)]; nothing seen: NaN.
+  attention: { strided: 'all' }, // q, k, v, mask? -> [..., L, Ev]
+  attentionGrad: { strided: 'all' }, // g [..., L, Ev], q, k, v, mask? -> [..., L E + S E + S Ev]: for q, for k, for v
 
   // [...batch, M, K] x [...batch, K, N] -> [...batch, M, N]; same rank, same batch dims (broadcast by stride 0). F
   // With attributes an epilogue follows: they are byte code (elementwise.ts) whose register 0 is the product and whose next
