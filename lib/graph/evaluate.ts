@@ -4,7 +4,7 @@ import { formatShape } from '../tensor/shape';
 import { setAddressOf, Storage } from '../tensor/storage';
 import type { Tensor } from '../tensor/tensor';
 import { currentTrace, refuseInTrace } from '../tensor/tracing';
-import { abortErrorOf, signalOf, whenAborted, type AbortOptions } from './abort';
+import { abortErrorOf, signalOf, whenAborted, type AbortOptions, type AbortSignalLike } from './abort';
 import type { Backend } from './backend';
 import { completed, deferred, type Completion } from './completion';
 import { countPending, sitesOf, trace, type Trace } from './program/trace';
@@ -257,7 +257,7 @@ function throwFailure({ failure }: Tensor): void {
   if (failure !== null) throw failure;
 }
 
-function read<T>(tensor: Tensor, get: (tensor: Tensor) => T, signal: AbortSignal | null): Completion<T> {
+function read<T>(tensor: Tensor, get: (tensor: Tensor) => T, signal: AbortSignalLike | null): Completion<T> {
   refuseReading();
   const target = backendQueue();
   if (signal?.aborted === true) return rejected(target, abortErrorOf(signal));

@@ -2,7 +2,7 @@ import type { SaddlepointError } from '../errors';
 import { BackendError, ValueError } from '../errors';
 import type { Storage } from '../tensor/storage';
 import type { Tensor } from '../tensor/tensor';
-import { abortErrorOf, whenAborted } from './abort';
+import { abortErrorOf, whenAborted, type AbortSignalLike } from './abort';
 import type { Backend, Run, RunFailure } from './backend';
 import { deferred, type Completion, type Deferred } from './completion';
 import type { Compiled } from './programs';
@@ -16,7 +16,7 @@ let runs = 0;
 /** One execution of a program: what hangs on it, and who waits for it. */
 export class Flight {
   readonly id = ++runs;
-  readonly signal: AbortSignal | null;
+  readonly signal: AbortSignalLike | null;
   readonly #onFailure: ((error: Error) => void) | undefined;
   #ending: Deferred<void> | null = null;
   #run: Run | null = null;
@@ -34,7 +34,7 @@ export class Flight {
     readonly roots: readonly Tensor[],
     /** Versions that it overwrites in place, as its very last act: after a failure they are as before. */
     readonly inPlace: readonly Tensor[],
-    options: { signal?: AbortSignal | undefined; onFailure?: ((error: Error) => void) | undefined },
+    options: { signal?: AbortSignalLike | undefined; onFailure?: ((error: Error) => void) | undefined },
   ) {
     this.signal = options.signal ?? null;
     this.#onFailure = options.onFailure;
@@ -127,7 +127,7 @@ export class Queue {
     }
   }
 
-  #abort(flight: Flight, signal: AbortSignal): void {
+  #abort(flight: Flight, signal: AbortSignalLike): void {
     this.collect();
     if (flight.isSettled) return;
     if (!this.backend.abort(flight.id)) return;

@@ -81,7 +81,7 @@ class Shapes {
       std::vector<int32_t> strides(c.size(), 0);
       strides[c.size() - pick(1, 2)] = 1;
       builder.instruction(k_matmul, {{x, a, {}}, {y, b, {}}, {bias, c, strides}}, {{z, c, {}}, {positive, c, {}}},
-                          {0, 4, 2, op_add, double(dtype), 2, 0, 1, -1, op_gt, double(dtype), 3, 2, 1, -1, 2, 3});
+                          {1, 0, 4, 2, op_add, double(dtype), 2, 0, 1, -1, op_gt, double(dtype), 3, 2, 1, -1, 2, 3, 0, 0});
       return {"matmul with an epilogue", builder.words()};
     }
     // Both operands transposed, the second one and the same for the whole batch.

@@ -111,7 +111,6 @@ describe('train digits', () => {
     ],
     ['a bad option', ['--optimizer-option', 'betas=0.9'], 'betas are two numbers'],
     ['a rate given twice', ['--lr', '1', '--optimizer-option', 'lr=1'], '--lr gives it too'],
-    ['muon for convolutions', ['--optimizer', 'muon'], 'moves matrices only'],
     ['an unknown setting', ['--schedule', 'step:size=3'], 'possible are stepSize, gamma'],
     ['a bad setting', ['--schedule', 'step:gamma=true'], 'gamma is a number, got true'],
   ])('refuses %s before anything starts', async (_what, args, message) => {

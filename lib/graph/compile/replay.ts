@@ -15,6 +15,8 @@ export interface Entry {
   readonly inPlace: readonly (Variable | null)[];
   /** The other new versions. */
   readonly fresh: readonly { readonly variable: Variable; readonly root: number }[];
+  /** Variables whose gradients the program reads. */
+  readonly read: ReadonlySet<Variable>;
   /** Gradients that earlier replays have left: written over while nobody has seen them. */
   readonly gradients: WeakSet<Tensor>;
   replays: number;
@@ -26,7 +28,8 @@ export function entryOf(traced: TracedFunction, compiled: Compiled): Entry {
     return source !== null && 'version' in source ? source.version : null;
   });
   const fresh = traced.versions.filter(({ root }) => inPlace[compiled.rootOutputs[root]!] === null);
-  return { traced, compiled, inPlace, fresh, gradients: new WeakSet(), replays: 0 };
+  const read = new Set(traced.sources.flatMap((source) => ('gradient' in source ? [source.gradient] : [])));
+  return { traced, compiled, inPlace, fresh, read, gradients: new WeakSet(), replays: 0 };
 }
 
 /** The numbers of one more step of every optimizer, and of the generators; undone where the run fails. */
@@ -74,7 +77,9 @@ export function replay(entry: Entry, target: Queue, args: readonly Tensor[], { s
     return outcome.argument >= 0 ? args[outcome.argument] : outcome.value;
   };
   for (const { variable, outcome } of traced.gradients) {
-    if (outcome.root >= 0 && results.makeOver(outcome.root, variable.currentGrad)) continue;
+    // One that the program reads is no place to write to: it may be read once more afterwards.
+    const last = entry.read.has(variable) ? null : variable.currentGrad;
+    if (outcome.root >= 0 && results.makeOver(outcome.root, last)) continue;
     const grad = resolve(outcome) as Tensor | null;
     variable.grad = grad;
     if (outcome.root >= 0) entry.gradients.add(grad!);

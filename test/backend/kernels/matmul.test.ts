@@ -135,17 +135,18 @@ describe.each(backends)('the epilogue of matmul on %s', (_name, backend) => {
   const other = dense('float32', [2, 2], [10, 20, 30, 40]);
 
   it('reads the product as register 0 and further inputs behind it', () => {
-    expect(call([0, 3, 1, mul, 0, 2, 0, 1, -1, 2], [result], [other])()).toEqual([[60, -120, 180, -240]]);
+    expect(call([1, 0, 3, 1, mul, 0, 2, 0, 1, -1, 2, 0], [result], [other])()).toEqual([[60, -120, 180, -240]]);
   });
 
   it.each<[string, number[], Result[], Operand[]]>([
-    ['a register that is not there', [0, 2, 1, mul, 0, 1, 0, 7, -1, 1], [result], []],
-    ['an output that no step writes', [0, 3, 1, mul, 0, 1, 0, 0, -1, 2], [result], []],
-    ['too few attributes', [0, 2, 1], [result], []],
-    ['another size', [0, 2, 1, mul, 0, 1, 0, 0, -1, 1], [{ dtype: 'float32', shape: [3, 2] }], []],
-    ['inputs of another shape', [0, 3, 1, mul, 0, 2, 0, 1, -1, 2], [result], [dense('float32', [2], [1])]],
-    ['another dtype', [0, 2, 1, copy, 0, 1, 0, -1, -1, 1], [{ dtype: 'float64', shape: [2, 2] }], []],
-    ['a scalar that the program lacks', [1, 3, 1, 0, 0, mul, 0, 2, 0, 1, -1, 2], [result], []],
+    ['a register that is not there', [1, 0, 2, 1, mul, 0, 1, 0, 7, -1, 1, 0], [result], []],
+    ['an output that no step writes', [1, 0, 3, 1, mul, 0, 1, 0, 0, -1, 2, 0], [result], []],
+    ['too few attributes', [1, 0, 2, 1], [result], []],
+    ['another size', [1, 0, 2, 1, mul, 0, 1, 0, 0, -1, 1, 0], [{ dtype: 'float32', shape: [3, 2] }], []],
+    ['inputs of another shape', [1, 0, 3, 1, mul, 0, 2, 0, 1, -1, 2, 0], [result], [dense('float32', [2], [1])]],
+    ['another dtype', [1, 0, 2, 1, copy, 0, 1, 0, -1, -1, 1, 0], [{ dtype: 'float64', shape: [2, 2] }], []],
+    ['a folded output', [1, 0, 2, 1, mul, 0, 1, 0, 0, -1, 1, 1], [{ dtype: 'float32', shape: [] }], []],
+    ['a scalar that the program lacks', [1, 1, 3, 1, 0, mul, 0, 2, 0, 1, -1, 2, 0, 0], [result], []],
   ])('is refused: %s', (_what, attributes, results, inputs) => {
     expect(call(attributes, results, inputs)).toThrow(BackendError);
   });
