@@ -173,12 +173,17 @@ class Checker {
       const Extent output = extent(inputs + o);
       for (int32_t i = 0; i < inputs + o; i++) {
         if (!overlap(output, extent(i))) continue;
-        if (i >= inputs || instruction_.kernel != k_elementwise || !sameWindow(i, o))
+        if (i >= inputs || !mayOverwrite(i) || !sameWindow(i, o))
           return fail("output " + std::to_string(o) + " overlaps " +
                       (i < inputs ? "input " + std::to_string(i) : "output " + std::to_string(i - inputs)));
       }
     }
     return true;
+  }
+
+  // An elementwise step reads each element before it is written; a scatter adds to its first input where it is.
+  bool mayOverwrite(int32_t input) const {
+    return instruction_.kernel == k_elementwise || (instruction_.kernel == k_scatterAdd && input == 0);
   }
 
   bool sameWindow(int32_t input, int32_t output) const {

@@ -70,3 +70,62 @@ export const opcodeNames = Object.keys(opcodes) as Opcode[];
 export const opcodeIds = Object.fromEntries(opcodeNames.map((name, id) => [name, id])) as {
   readonly [O in Opcode]: number;
 };
+
+export interface ByteCodeStep {
+  readonly opcode: Opcode;
+  /** The dtype's id. */
+  readonly dtype: number;
+  readonly destination: number;
+  /** Registers. */
+  readonly operands: readonly number[];
+}
+
+/** Byte code as the passes read it; backends decode, and check, for themselves. */
+export interface ByteCode {
+  /** How many times it runs, each time over the next inputs and outputs. */
+  readonly segments: number;
+  /** Of one segment. */
+  readonly inputs: number;
+  readonly outputs: number;
+  /** For each scalar its dtype's id. */
+  readonly scalars: readonly number[];
+  readonly registers: number;
+  readonly steps: readonly ByteCodeStep[];
+  readonly outputRegisters: readonly number[];
+  /** For each output how it is made of its register: an index into `foldNames`. */
+  readonly folds: readonly number[];
+  /** For each segment the slots of its scalars. */
+  readonly scalarSlots: readonly (readonly number[])[];
+}
+
+export const foldNames = ['whole', 'sum', 'max', 'min'] as const;
+
+/** Reads the attributes of an elementwise instruction. */
+export function readByteCode(instruction: {
+  readonly inputs: readonly unknown[];
+  readonly outputs: readonly unknown[];
+  readonly attributes: readonly number[];
+}): ByteCode {
+  const { attributes } = instruction;
+  const [scalarCount, registers, stepCount] = attributes as [number, number, number];
+  const firstStep = 3 + 2 * scalarCount;
+  const firstOutput = firstStep + 6 * stepCount;
+  const steps: ByteCodeStep[] = [];
+  for (let at = firstStep; at < firstOutput; at += 6) {
+    const opcode = opcodeNames[attributes[at]!]!;
+    const operands = attributes.slice(at + 3, at + 3 + opcodes[opcode].operands);
+    steps.push({ opcode, dtype: attributes[at + 1]!, destination: attributes[at + 2]!, operands });
+  }
+  const pairs = Array.from({ length: scalarCount }, (_, i) => 3 + 2 * i);
+  return {
+    segments: 1,
+    inputs: instruction.inputs.length,
+    outputs: instruction.outputs.length,
+    scalars: pairs.map((at) => attributes[at + 1]!),
+    registers,
+    steps,
+    outputRegisters: attributes.slice(firstOutput),
+    folds: attributes.slice(firstOutput).map(() => 0),
+    scalarSlots: [pairs.map((at) => attributes[at]!)],
+  };
+}
