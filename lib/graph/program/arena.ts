@@ -11,21 +11,22 @@ export interface ArenaLayout {
   readonly bytes: number;
 }
 
-/** Where every block alive is smaller, trying further orders costs more time than the bytes are worth. */
-const SMALL_BYTES = 16 * 1024;
-/** Placing takes time with the square of the blocks alive together: beyond this many only one order is tried. */
-const MANY_BLOCKS = 4096;
+/** A layout this close to the lower bound is good enough: further orders would cost time for little. */
+const CLOSE = 1.02;
+const CLOSE_BYTES = 16 * 1024;
+/** After so many comparisons no further order is tried. */
+const MOST_COMPARISONS = 2_000_000;
 
 /** The most bytes that are alive during one instruction: no layout has less. */
 export function lowerBound(blocks: readonly Block[]): number {
-  const changes = new Map<number, number>();
+  const changes = new Float64Array(2 + blocks.reduce((latest, { last }) => Math.max(latest, last), -1));
   for (const { first, last, bytes } of blocks) {
-    changes.set(first, (changes.get(first) ?? 0) + bytes);
-    changes.set(last + 1, (changes.get(last + 1) ?? 0) - bytes);
+    changes[first]! += bytes;
+    changes[last + 1]! -= bytes;
   }
   let alive = 0;
   let most = 0;
-  for (const [, change] of [...changes].sort(([a], [b]) => a - b)) {
+  for (const change of changes) {
     alive += change;
     most = Math.max(most, alive);
   }
@@ -46,46 +47,52 @@ const orders: readonly ((a: Block, b: Block) => number)[] = [
 /** Offsets at which no two blocks that are alive at the same time overlap: the best of several orders of placing. */
 export function layOut(blocks: readonly Block[]): ArenaLayout {
   const bound = lowerBound(blocks);
+  const enough = Math.max(CLOSE * bound, bound + CLOSE_BYTES);
   let best: ArenaLayout | null = null;
-  for (const order of blocks.length > MANY_BLOCKS ? orders.slice(0, 1) : orders) {
+  let comparisons = 0;
+  for (const order of orders) {
     const layout = place(blocks, order);
+    comparisons += layout.comparisons;
     if (best === null || layout.bytes < best.bytes) best = layout;
-    if (best.bytes - bound < SMALL_BYTES) break;
+    if (best.bytes <= enough || comparisons > MOST_COMPARISONS) break;
   }
   return best!;
 }
 
 /** In the given order each block goes to the lowest offset that is free for all of its life. */
-function place(blocks: readonly Block[], order: (a: Block, b: Block) => number): ArenaLayout {
-  const offsets = new Array<number>(blocks.length).fill(0);
-  // By offset: one pass finds the first gap among those alive at the same time, and mostly stops early.
-  const placed: number[] = [];
+function place(
+  blocks: readonly Block[],
+  order: (a: Block, b: Block) => number,
+): ArenaLayout & { readonly comparisons: number } {
+  const count = blocks.length;
+  const sorted = blocks.map((_, index) => index).sort((a, b) => order(blocks[a]!, blocks[b]!) || a - b);
+  const offsets = new Array<number>(count).fill(0);
+  // Those that have a place, by offset: one pass finds the first gap among those alive at the same time.
+  const [firsts, lasts] = [new Int32Array(count), new Int32Array(count)];
+  const [starts, ends] = [new Float64Array(count), new Float64Array(count)];
   let total = 0;
-  const indices = blocks.map((_, index) => index).sort((a, b) => order(blocks[a]!, blocks[b]!) || a - b);
-  for (const index of indices) {
+  let comparisons = 0;
+  for (let placed = 0; placed < count; placed++) {
+    const index = sorted[placed]!;
     const { first, last, bytes } = blocks[index]!;
     let offset = 0;
-    for (let i = 0; i < placed.length; i++) {
-      const other = placed[i]!;
-      const taken = blocks[other]!;
-      if (taken.first > last || taken.last < first) continue;
-      if (offset + bytes <= offsets[other]!) break;
-      offset = Math.max(offset, offsets[other]! + taken.bytes);
+    let at = 0;
+    for (; at < placed; at++) {
+      if (firsts[at]! > last || lasts[at]! < first) continue;
+      if (offset + bytes <= starts[at]!) break;
+      if (ends[at]! > offset) offset = ends[at]!;
     }
+    comparisons += at;
+    // All before the gap start below it, but so may some behind.
+    while (at > 0 && starts[at - 1]! > offset) at--;
+    while (at < placed && starts[at]! <= offset) at++;
+    for (const list of [firsts, lasts, starts, ends]) list.copyWithin(at + 1, at, placed);
+    firsts[at] = first;
+    lasts[at] = last;
+    starts[at] = offset;
+    ends[at] = offset + bytes;
     offsets[index] = offset;
-    placed.splice(placeFor(offset, placed, offsets), 0, index);
     total = Math.max(total, offset + bytes);
   }
-  return { offsets, bytes: total };
-}
-
-/** Where an offset belongs in a list of blocks that is sorted by offset. */
-function placeFor(offset: number, placed: readonly number[], offsets: readonly number[]): number {
-  let [low, high] = [0, placed.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (offsets[placed[middle]!]! <= offset) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return { offsets, bytes: total, comparisons };
 }

@@ -1,6 +1,6 @@
 import { dtypes } from '../../tensor/dtype';
 import type { Block } from './arena';
-import { readByteCode } from './elementwise';
+import { readByteCode, type ByteCode } from './elementwise';
 import type { LoweredInstruction, Slot } from './lower';
 import type { View } from './program';
 
@@ -11,65 +11,46 @@ export interface SharedBlock extends Block {
   readonly slots: readonly number[];
 }
 
+/** For each instruction, and each of its outputs, the slots among its inputs over which it may be written if they die there. */
+export type Overwritable = ReadonlyMap<LoweredInstruction, readonly (readonly number[])[]>;
+
 /** Bytes that a slot takes. Empty ones too have a place of their own: at one offset, backends would take two for the same. */
 export function arenaBytes({ dtype, length }: Pick<Slot, 'dtype' | 'length'>): number {
   return Math.max(1, Math.ceil((length * dtypes[dtype].bytes) / ALIGNMENT)) * ALIGNMENT;
 }
 
 /**
- * The memory that slots need, except bound ones: each from the instruction that makes it to the last that reads it. An
- * elementwise instruction writes an output over an input that nobody reads again, where both are read and written at
- * the same index, and a scatter adds to its input in place: then they are one block.
+ * Which outputs may be written over which inputs, bound slots left out: an elementwise instruction may where it reads and writes
+ * at the same index, and a scatter may add to its first input in place.
  */
-export function blocksOf(
+export function overwritable(
   instructions: readonly LoweredInstruction[],
   slots: readonly Slot[],
   isBound: (slot: number) => boolean,
-): SharedBlock[] {
-  const last = new Map<number, number>();
-  instructions.forEach(({ inputs, outputs }, time) => {
-    for (const { buffer } of inputs) last.set(buffer, time);
-    for (const { buffer } of outputs) last.set(buffer, time);
-  });
-  const blocks: { first: number; last: number; bytes: number; slots: number[] }[] = [];
-  const blockOf = new Map<number, number>();
-  instructions.forEach((instruction, time) => {
-    const taken = new Set<number>();
-    instruction.outputs.forEach(({ buffer }, output) => {
-      if (isBound(buffer)) return;
-      const dying = dyingInput(instruction, output, (slot) => {
-        const block = blockOf.get(slot);
-        if (block === undefined || taken.has(block) || blocks[block]!.last !== time) return false;
-        return isSameSize(slots[slot]!, slots[buffer]!);
-      });
-      const shared = blockOf.get(dying) ?? blocks.length;
-      if (shared < blocks.length) {
-        blocks[shared]!.last = last.get(buffer)!;
-        blocks[shared]!.slots.push(buffer);
-      } else blocks.push({ first: time, last: last.get(buffer)!, bytes: arenaBytes(slots[buffer]!), slots: [buffer] });
-      blockOf.set(buffer, shared);
-      taken.add(shared);
-    });
-  });
-  return blocks;
+): Overwritable {
+  const all = new Map<LoweredInstruction, readonly (readonly number[])[]>();
+  for (const instruction of instructions) {
+    const { kernel, inputs, outputs } = instruction;
+    if (kernel !== 'elementwise' && kernel !== 'scatterAdd') continue;
+    const inArena = inputs.map(({ buffer }) => buffer).filter((slot) => !isBound(slot));
+    if (inArena.length === 0) continue;
+    let code: ByteCode | null = null;
+    const mayBe = (input: number, output: number): boolean => {
+      if (!isSameSize(slots[input]!, slots[outputs[output]!.buffer]!)) return false;
+      const isInput = ({ buffer }: View): boolean => buffer === input;
+      if (kernel === 'scatterAdd') return inputs.findIndex(isInput) === 0 && inputs.findLastIndex(isInput) === 0;
+      return readsBeforeWrite(instruction, (code ??= readByteCode(instruction)), output, isInput);
+    };
+    all.set(
+      instruction,
+      outputs.map(({ buffer }, output) => (isBound(buffer) ? [] : inArena.filter((input) => mayBe(input, output)))),
+    );
+  }
+  return all;
 }
 
 function isSameSize(a: Slot, b: Slot): boolean {
   return a.length === b.length && dtypes[a.dtype].bytes === dtypes[b.dtype].bytes;
-}
-
-/** The slot of an input over which an output may be written, among those that `isFree` admits; -1 if there is none. */
-function dyingInput(instruction: LoweredInstruction, output: number, isFree: (slot: number) => boolean): number {
-  const { kernel, inputs } = instruction;
-  // Adds to a copy of its first input, or to that input itself.
-  if (kernel === 'scatterAdd') {
-    const [{ buffer: slot }, ...others] = inputs as [View, ...View[]];
-    return isFree(slot) && !others.some(({ buffer }) => buffer === slot) ? slot : -1;
-  }
-  if (kernel !== 'elementwise') return -1;
-  for (const { buffer: slot } of inputs)
-    if (isFree(slot) && readsBeforeWrite(instruction, output, ({ buffer }) => buffer === slot)) return slot;
-  return -1;
 }
 
 /**
@@ -78,10 +59,10 @@ function dyingInput(instruction: LoweredInstruction, output: number, isFree: (sl
  */
 export function readsBeforeWrite(
   instruction: LoweredInstruction,
+  { inputs, outputs, steps, outputRegisters, folds }: ByteCode,
   output: number,
   isDonor: (view: View) => boolean,
 ): boolean {
-  const { inputs, outputs, steps, outputRegisters, folds } = readByteCode(instruction);
   const { shape, offset, strides } = instruction.outputs[output]!;
   const segment = Math.floor(output / outputs);
   const donors = new Set<number>();
@@ -95,4 +76,44 @@ export function readsBeforeWrite(
   if (folds[output % outputs] !== 0) return false;
   const written = steps.findIndex(({ destination }) => destination === outputRegisters[output % outputs]);
   return !steps.slice(written + 1).some(({ operands }) => operands.some((register) => donors.has(register)));
+}
+
+/**
+ * The memory that slots need, except bound ones: each from the instruction that makes it to the last that reads it. One that
+ * is written over another is the same block.
+ */
+export function blocksOf(
+  instructions: readonly LoweredInstruction[],
+  slots: readonly Slot[],
+  isBound: (slot: number) => boolean,
+  mayOverwrite: Overwritable,
+): SharedBlock[] {
+  const last = new Int32Array(slots.length);
+  instructions.forEach(({ inputs, outputs }, time) => {
+    for (const { buffer } of inputs) last[buffer] = time;
+    for (const { buffer } of outputs) last[buffer] = time;
+  });
+  const blocks: { first: number; last: number; bytes: number; slots: number[] }[] = [];
+  const blockOf = new Int32Array(slots.length).fill(-1);
+  instructions.forEach((instruction, time) => {
+    const candidates = mayOverwrite.get(instruction);
+    const taken: number[] = [];
+    instruction.outputs.forEach(({ buffer }, output) => {
+      if (isBound(buffer)) return;
+      const dying = candidates?.[output]!.find((slot) => {
+        const block = blockOf[slot]!;
+        return block >= 0 && blocks[block]!.last === time && !taken.includes(block);
+      });
+      const block = dying === undefined ? blocks.length : blockOf[dying]!;
+      if (dying === undefined)
+        blocks.push({ first: time, last: last[buffer]!, bytes: arenaBytes(slots[buffer]!), slots: [buffer] });
+      else {
+        blocks[block]!.last = last[buffer]!;
+        blocks[block]!.slots.push(buffer);
+      }
+      blockOf[buffer] = block;
+      taken.push(block);
+    });
+  });
+  return blocks;
 }

@@ -1,7 +1,8 @@
 import { layOut, lowerBound } from './arena';
+import { readByteCode } from './elementwise';
 import { estimateNanoseconds } from './estimate';
 import type { Lowered, LoweredInstruction, Slot } from './lower';
-import { arenaBytes, blocksOf, readsBeforeWrite, type SharedBlock } from './overwrite';
+import { arenaBytes, blocksOf, overwritable, readsBeforeWrite, type SharedBlock } from './overwrite';
 import type { BufferSpec, Program, View } from './program';
 import { orders } from './schedule';
 
@@ -19,6 +20,8 @@ export interface Plan {
 
 /** Another order than the recorded one must save more than this. */
 const CLEARLY = 0.98;
+/** Below this, in bytes, instructions stay in the order in which they were recorded, which is easier to read. */
+const SMALL_ARENA = 64 * 1024;
 
 /**
  * Gives every slot its memory: leaves and roots are bound, all else shares one arena by lifetime. A root may be written
@@ -101,14 +104,17 @@ function inLeastMemory(
   { first, last }: { first: readonly LoweredInstruction[]; last: readonly LoweredInstruction[] },
 ): { instructions: readonly LoweredInstruction[]; blocks: readonly SharedBlock[] } {
   const roots = new Set(rootSlots);
-  const isBound = (slot: number): boolean => slots[slot]!.leaf >= 0 || roots.has(slot);
-  const sizes = slots.map((slot, index) => (isBound(index) ? 0 : arenaBytes(slot)));
+  const bound = slots.map(({ leaf }, slot) => leaf >= 0 || roots.has(slot));
+  const isBound = (slot: number): boolean => bound[slot]!;
+  const mayOverwrite = overwritable([...first, ...last], slots, isBound);
   const inOrder = (ordered: readonly LoweredInstruction[]) => {
     const instructions = [...ordered, ...last];
-    const blocks = blocksOf(instructions, slots, isBound);
+    const blocks = blocksOf(instructions, slots, isBound, mayOverwrite);
     return { instructions, blocks, bytes: lowerBound(blocks) };
   };
   let best = inOrder(first);
+  if (best.bytes <= SMALL_ARENA) return best;
+  const sizes = Float64Array.from(slots, (slot, index) => (bound[index]! ? 0 : arenaBytes(slot)));
   for (const order of orders(first, sizes)) {
     const other = inOrder(order.map((index) => first[index]!));
     if (other.bytes < CLEARLY * best.bytes) best = other;
@@ -154,7 +160,8 @@ function safeDonors(
     const writer = writers.get(slot);
     if (writer === undefined || writer.index <= lastThatFails || (lastReads.get(donor) ?? -1) > writer.index) return false;
     const instruction = instructions[writer.index]!;
-    return readsBeforeWrite(instruction, writer.output, ({ buffer }) => slots[buffer]!.leaf === donor);
+    const code = readByteCode(instruction);
+    return readsBeforeWrite(instruction, code, writer.output, ({ buffer }) => slots[buffer]!.leaf === donor);
   };
   return new Map([...donorOfSlot].filter(isSafe));
 }
