@@ -82,7 +82,9 @@ function namesOf({ traced, compiled }: Entry): string[] {
   flatten(traced.result, 'result', (leaf) => {
     if (leaf instanceof Outcome && leaf.root >= 0) name(leaf.root, `result${results++}`);
   });
-  return compiled.bindings.map(({ leaf, output }) => (leaf >= 0 ? read[leaf]! : (made.get(output) ?? `output${output}`)));
+  return compiled.bindings.map(({ leaf, output }) =>
+    leaf >= 0 ? read[leaf]! : (made.get(output) ?? `output${output}`),
+  );
 }
 
 function describeExpected(expected: Expected): string {

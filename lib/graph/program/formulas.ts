@@ -36,7 +36,10 @@ export function formulasOf(code: ByteCode, inputs: readonly string[], outputs: r
   const lines: string[] = [];
   let names = 0;
   steps.forEach(({ opcode, destination, operands }, step) => {
-    const made = expressionOf(opcode, operands.map((register) => registers[register]!));
+    const made = expressionOf(
+      opcode,
+      operands.map((register) => registers[register]!),
+    );
     const output = outputRegisters.findIndex((register, i) => register === destination && folds[i] === 0);
     const isNamed = output >= 0 || uses[step]! > 1 || (made.text.length > LONG && step < steps.length - 1);
     if (!isNamed) {

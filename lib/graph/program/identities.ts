@@ -101,4 +101,3 @@ export function isCommutative({ op }: Value): boolean {
 export function withOp(value: Value, op: Opcode, inputs: readonly Value[]): Value {
   return { ...value, op: registry.get(op)!, inputs };
 }
-

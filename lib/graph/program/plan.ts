@@ -158,7 +158,8 @@ function safeDonors(
   });
   const isSafe = ([slot, donor]: [number, number]): boolean => {
     const writer = writers.get(slot);
-    if (writer === undefined || writer.index <= lastThatFails || (lastReads.get(donor) ?? -1) > writer.index) return false;
+    if (writer === undefined || writer.index <= lastThatFails || (lastReads.get(donor) ?? -1) > writer.index)
+      return false;
     const instruction = instructions[writer.index]!;
     const code = readByteCode(instruction);
     return readsBeforeWrite(instruction, code, writer.output, ({ buffer }) => slots[buffer]!.leaf === donor);

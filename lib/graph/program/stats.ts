@@ -43,7 +43,8 @@ export function statsOf(program: Program): ProgramStats {
 export function codeOf({ kernel, inputs, outputs, attributes }: Instruction): ByteCode | null {
   if (kernel === 'elementwise') return readByteCode({ inputs, outputs, attributes });
   // Its first register is the product of the first two inputs.
-  if (kernel === 'matmul' && attributes.length > 0) return readByteCode({ inputs: inputs.slice(1), outputs, attributes });
+  if (kernel === 'matmul' && attributes.length > 0)
+    return readByteCode({ inputs: inputs.slice(1), outputs, attributes });
   return null;
 }
 
@@ -84,7 +85,8 @@ function blocksInArena(program: Program): SharedBlock[] {
       if (buffers[buffer]!.kind !== 'arena' || blockOf.has(buffer)) return;
       const shared = blockOf.get(over[i]!);
       blockOf.set(buffer, shared ?? blocks.length);
-      if (shared === undefined) blocks.push({ first: time, last: time, bytes: arenaBytes(buffers[buffer]!), slots: [] });
+      if (shared === undefined)
+        blocks.push({ first: time, last: time, bytes: arenaBytes(buffers[buffer]!), slots: [] });
     });
     for (const { buffer } of [...instruction.inputs, ...instruction.outputs]) {
       const block = blocks[blockOf.get(buffer) ?? -1];
@@ -118,7 +120,8 @@ function recomputedOps({ buffers, instructions }: Program, codes: readonly (Byte
     const written: string[] = [];
     if (code === null) written.push(idOf(`${kernel}(${sources.join()})${attributes.join()}`));
     else {
-      const product = kernel === 'matmul' ? [idOf(`matmul(${sources.slice(0, 2).join()})`), ...sources.slice(2)] : sources;
+      const product =
+        kernel === 'matmul' ? [idOf(`matmul(${sources.slice(0, 2).join()})`), ...sources.slice(2)] : sources;
       for (let s = 0; s < code.segments; s++) {
         const shape = outputs[s * code.outputs]!.shape.join('x');
         const registers = product.slice(s * code.inputs, (s + 1) * code.inputs);
