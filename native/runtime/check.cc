@@ -188,7 +188,7 @@ class Checker {
       const Extent output = extent(inputs + o);
       for (int32_t i = 0; i < inputs + o; i++) {
         if (!overlap(output, extent(i))) continue;
-        if (i >= inputs || instruction_.kernel != k_elementwise || !sameSegment(i, o) || !sameWindow(i, o))
+        if (i >= inputs || !mayOverwrite(i, o) || !sameWindow(i, o))
           return fail("output " + std::to_string(o) + " overlaps " +
                       (i < inputs ? "input " + std::to_string(i) : "output " + std::to_string(i - inputs)));
       }
@@ -207,6 +207,12 @@ class Checker {
   bool sameSegment(int32_t input, int32_t output) const {
     const int32_t count = segments();
     return count > 0 && input / (instruction_.inputCount / count) == output / (instruction_.outputCount / count);
+  }
+
+  // An elementwise step reads each element before it is written; a scatter adds to its first input where it is.
+  bool mayOverwrite(int32_t input, int32_t output) const {
+    if (instruction_.kernel == k_elementwise) return sameSegment(input, output);
+    return instruction_.kernel == k_scatterAdd && input == 0;
   }
 
   bool sameWindow(int32_t input, int32_t output) const {

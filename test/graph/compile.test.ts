@@ -146,6 +146,25 @@ onEachBackend('compile', () => {
     ]);
   });
 
+  test('explains a program in numbers and as text, by the names of what it is bound to', async () => {
+    const { step } = made((p) => new optim.Adam(p, { lr: 0.01 }));
+    const compiled = compile(step);
+    await compiled(randn([6, 4]), labels).item();
+    const [program] = compile.explain(compiled).programs;
+    expect(program!.ops).toBeGreaterThan(program!.instructions);
+    expect(program!.fusedRegions).toBeGreaterThan(0);
+    expect(program!.bytesMoved).toBeGreaterThan(program!.arenaBytes);
+    expect(program!.arenaBytes).toBeGreaterThanOrEqual(program!.arenaLowerBound);
+    expect(program!.copies).toBeLessThan(program!.instructions);
+    const text = String(program);
+    expect(text).toMatch(/^reads: argument0 \[6x4\], argument1 int32 \[6\]/m);
+    expect(text).toMatch(/^writes: .*result0 \[\]/m);
+    expect(text).toContain('matmul(argument0 [6x4], weight0 [8x4].T)');
+    expect(text).toContain('weight0~ = weight0 - ');
+    expect(text).toContain('weight0.grad [8x4]');
+    expect(String(compile.explain(compiled))).toContain(`${program!.ops} operations in ${program!.instructions}`);
+  });
+
   test('another shape, mode, constant or requiresGrad is another program, with its reason; old ones are kept', () => {
     const model = new nn.Sequential(new nn.Linear(2, 2), new nn.Dropout({ p: 0.5 }));
     const run = compile((x: Tensor, factor: number) => model.forward(x).mul(factor));

@@ -1,6 +1,6 @@
 import { BackendError } from '../../errors';
 import type { LoadedProgram, Run } from '../../graph/backend';
-import { kernels } from '../../graph/program/kernels';
+import { kernels, type KernelName } from '../../graph/program/kernels';
 import type { BufferSpec, Program, View } from '../../graph/program/program';
 import { dtypes, type TypedArray } from '../../tensor/dtype';
 import { MAX_ELEMENTS, MAX_RANK, sizeOf } from '../../tensor/shape';
@@ -39,7 +39,7 @@ export class PreparedProgram implements LoadedProgram {
         check(buffers[view.buffer]!.kind !== 'input', `${where}: writes buffer ${view.buffer}, an input`);
         check(view.isContiguous, `${where}: an output is not contiguous`);
       }
-      checkApart(inputs, outputs, buffers, instruction.kernel === 'elementwise', where);
+      checkApart(inputs, outputs, buffers, overwritable(instruction.kernel, inputs), where);
       if (kernels[instruction.kernel].strided === 'none')
         check(
           inputs.every((view) => view.isContiguous),
@@ -120,17 +120,23 @@ function checkView(view: View, buffers: readonly BufferSpec[], where: string): B
   return spec;
 }
 
-/** Outputs lie apart from each other and from inputs, except that an elementwise chain may overwrite an input. */
+/** Inputs that a kernel may overwrite: elementwise chains any, and a scatter the one that it adds to. */
+function overwritable(kernel: KernelName, inputs: readonly BoundView[]): readonly BoundView[] {
+  if (kernel === 'elementwise') return inputs;
+  return kernel === 'scatterAdd' ? inputs.slice(0, 1) : [];
+}
+
+/** Outputs lie apart from each other and from inputs, but for those that may be overwritten at the same index. */
 function checkApart(
   inputs: readonly BoundView[],
   outputs: readonly BoundView[],
   buffers: readonly BufferSpec[],
-  mayOverwrite: boolean,
+  mayOverwrite: readonly BoundView[],
   where: string,
 ): void {
   outputs.forEach((output, index) => {
     for (const other of [...inputs, ...outputs.slice(0, index)]) {
-      const isAllowed = mayOverwrite && inputs.includes(other) && sharesElements(output, other, buffers);
+      const isAllowed = mayOverwrite.includes(other) && sharesElements(output, other, buffers);
       check(isAllowed || !overlap(output, other, buffers), `${where}: output ${index} overlaps another operand`);
     }
   });

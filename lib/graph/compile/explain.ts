@@ -1,9 +1,13 @@
+import { printProgram, formatBytes } from '../program/print';
+import { statsOf, type ProgramStats } from '../program/stats';
+import type { Variable } from '../../tensor/tensor';
 import { formatShape } from '../../tensor/shape';
-import { describe, type Expected } from './arguments';
+import { describe, flatten, type Expected } from './arguments';
 import type { Entry } from './replay';
+import { Outcome } from './tracing';
 
-/** One program of a compiled function. */
-export interface ExplainedProgram {
+/** One program of a compiled function, and what it is in numbers. */
+export interface ExplainedProgram extends ProgramStats {
   readonly replays: number;
   /** What the arguments have to be. */
   readonly arguments: readonly string[];
@@ -17,8 +21,8 @@ export interface ExplainedProgram {
   /** Variables whose versions are written over, and those that get a buffer of their own every time. */
   readonly inPlace: number;
   readonly fresh: number;
-  readonly instructions: number;
-  readonly arenaBytes: number;
+  /** The program as text: its instructions, with regions as formulas. */
+  toString(): string;
 }
 
 export interface Explanation {
@@ -34,9 +38,11 @@ export function explain(entries: readonly Entry[], recordings: readonly string[]
   return { programs, recordings: [...recordings], toString: () => print(programs, recordings) };
 }
 
-function explainEntry({ traced, compiled, inPlace, fresh, replays }: Entry): ExplainedProgram {
+function explainEntry(entry: Entry): ExplainedProgram {
+  const { traced, compiled, inPlace, fresh, replays } = entry;
   const { expected, guards, constants, sources } = traced;
   return {
+    ...statsOf(compiled.program),
     replays,
     arguments: expected.map(describeExpected),
     guards: guards.map(({ description, value }) => `${description} is ${describe(value)}`),
@@ -45,9 +51,40 @@ function explainEntry({ traced, compiled, inPlace, fresh, replays }: Entry): Exp
     variablesRead: sources.filter((source) => 'version' in source).length,
     inPlace: inPlace.filter((variable) => variable !== null).length,
     fresh: fresh.length,
-    instructions: compiled.program.instructions.length,
-    arenaBytes: compiled.program.arenaBytes,
+    toString: () => printProgram(compiled.program, namesOf(entry)),
   };
+}
+
+/** What is bound, as the function knows it: argument0, weight0 (a Variable with gradients), weight0.grad, state0, result. */
+function namesOf({ traced, compiled }: Entry): string[] {
+  const numbers = new Map<Variable, string>();
+  const counts = { weight: 0, state: 0 };
+  const nameOf = (variable: Variable): string => {
+    const kind = variable.requiresGrad ? 'weight' : 'state';
+    if (!numbers.has(variable)) numbers.set(variable, `${kind}${counts[kind]++}`);
+    return numbers.get(variable)!;
+  };
+  let captured = 0;
+  const read = traced.sources.map((source) => {
+    if ('argument' in source) return `argument${source.argument}`;
+    if ('version' in source) return nameOf(source.version);
+    return 'gradient' in source ? `${nameOf(source.gradient)}.grad` : `captured${captured++}`;
+  });
+  // What is read and made anew is primed, as in a formula.
+  const made = new Map<number, string>();
+  const name = (root: number, text: string): void => {
+    const output = compiled.rootOutputs[root];
+    if (output !== undefined && !made.has(output)) made.set(output, read.includes(text) ? `${text}'` : text);
+  };
+  for (const { variable, root } of traced.versions) name(root, nameOf(variable));
+  for (const { variable, outcome } of traced.gradients) name(outcome.root, `${nameOf(variable)}.grad`);
+  let results = 0;
+  flatten(traced.result, 'result', (leaf) => {
+    if (leaf instanceof Outcome && leaf.root >= 0) name(leaf.root, `result${results++}`);
+  });
+  return compiled.bindings.map(({ leaf, output }) =>
+    leaf >= 0 ? read[leaf]! : (made.get(output) ?? `output${output}`),
+  );
 }
 
 function describeExpected(expected: Expected): string {
@@ -60,7 +97,11 @@ function print(programs: readonly ExplainedProgram[], recordings: readonly strin
   const lines: string[] = [`recorded ${recordings.length} times`];
   recordings.forEach((reason, i) => lines.push(`  ${i + 1}. ${reason}`));
   programs.forEach((program, i) => {
-    lines.push(`program ${i + 1}: ${program.replays} replays, ${program.instructions} instructions`);
+    const { replays, instructions, ops, bytesMoved, arenaBytes, arenaLowerBound } = program;
+    lines.push(
+      `program ${i + 1}: ${replays} replays, ${ops} operations in ${instructions} instructions, ` +
+        `moves ${formatBytes(bytesMoved)}, arena ${formatBytes(arenaBytes)} of at least ${formatBytes(arenaLowerBound)}`,
+    );
     lines.push(
       `  Variables: ${program.variablesRead} read, ${program.inPlace} written in place, ${program.fresh} anew`,
     );

@@ -61,7 +61,7 @@ export const kernels = {
 
   // Indexing; any dtype; index is int32 and outside of [0, size) a run-time failure of kind 'value'.
   gather: { strided: 'none' }, // x, index; attributes [dim]; out[i..] = x[i.. with index[i..] at dim]; index dims <= x dims elsewhere
-  scatterAdd: { strided: 'none' }, // x, index, src (index's shape); attributes [dim]; F, int32; in index order: deterministic
+  scatterAdd: { strided: 'none' }, // x, index, src (index's shape); attributes [dim]; F, int32; in index order: deterministic; may overwrite x
   embedding: { strided: 'none' }, // weight [V,D], index [...] -> [...,D]
   embeddingGrad: { strided: 'none' }, // g [...,D], index [...] -> [V,D]; F; rows added in index order
   concat: { strided: 'all' }, // any number of inputs; attributes [dim]; any dtype

@@ -1,8 +1,10 @@
-import { dtypes } from '../../tensor/dtype';
+import { layOut, lowerBound } from './arena';
 import { readByteCode } from './elementwise';
 import { estimateNanoseconds } from './estimate';
 import type { Lowered, LoweredInstruction, Slot } from './lower';
+import { arenaBytes, blocksOf, overwritable, readsBeforeWrite, type SharedBlock } from './overwrite';
 import type { BufferSpec, Program, View } from './program';
+import { orders } from './schedule';
 import { joinSegments } from './segments';
 
 /** A program and how its bound buffers relate to the trace it was made from. */
@@ -17,7 +19,10 @@ export interface Plan {
   readonly sites: readonly number[];
 }
 
-const ALIGNMENT = 64;
+/** Another order than the recorded one must save more than this. */
+const CLEARLY = 0.98;
+/** Below this, in bytes, instructions stay in the order in which they were recorded, which is easier to read. */
+const SMALL_ARENA = 64 * 1024;
 
 /**
  * Gives every slot its memory: leaves and roots are bound, all else shares one arena by lifetime. A root may be written
@@ -26,13 +31,12 @@ const ALIGNMENT = 64;
  */
 export function plan(lowered: Lowered, donors: readonly number[], scalars: number): Plan {
   const { slots, rootSlots } = lowered;
-  const donorOfSlot = new Map<number, number>();
+  const wished = new Map<number, number>();
   rootSlots.forEach((slot, root) => {
-    if (donors[root]! >= 0) donorOfSlot.set(slot, donors[root]!);
+    if (donors[root]! >= 0) wished.set(slot, donors[root]!);
   });
-  const instructions = writersLast(lowered.instructions, slots, donorOfSlot);
-  for (const slot of [...donorOfSlot.keys()])
-    if (!isOverwriteSafe(instructions, slots, slot, donorOfSlot.get(slot)!)) donorOfSlot.delete(slot);
+  const { instructions, blocks } = inLeastMemory(slots, rootSlots, writersLast(lowered.instructions, slots, wished));
+  const donorOfSlot = safeDonors(instructions, slots, wished);
 
   const outputSlots = [...new Set(rootSlots)];
   const outputOfSlot = new Map(outputSlots.map((slot, output) => [slot, output]));
@@ -59,11 +63,13 @@ export function plan(lowered: Lowered, donors: readonly number[], scalars: numbe
     const read = donor === undefined ? undefined : slotOfLeaf.get(donor);
     if (read !== undefined) bufferOfSlot.set(read, bufferOfSlot.get(index)!);
   }
-  const { offsets, bytes } = layOut(slots, instructions, (slot) => bufferOfSlot.has(slot));
-  for (const [index, offset] of offsets) {
-    bufferOfSlot.set(index, buffers.length);
-    buffers.push({ kind: 'arena', dtype: slots[index]!.dtype, length: slots[index]!.length, offset });
-  }
+  const { offsets, bytes } = layOut(blocks);
+  blocks.forEach((block, i) => {
+    for (const index of block.slots) {
+      bufferOfSlot.set(index, buffers.length);
+      buffers.push({ kind: 'arena', dtype: slots[index]!.dtype, length: slots[index]!.length, offset: offsets[i]! });
+    }
+  });
 
   const place = (view: View): View => ({ ...view, buffer: bufferOfSlot.get(view.buffer)! });
   const placed = instructions.map((instruction) => ({
@@ -89,13 +95,41 @@ export function plan(lowered: Lowered, donors: readonly number[], scalars: numbe
   };
 }
 
-/** Moves what overwrites state, and what depends on it, behind everything else; equal regions of it become one. */
+/**
+ * The instructions, of which those in `first` may come in another order, and the arena's blocks: as recorded, unless another
+ * order needs clearly less memory.
+ */
+function inLeastMemory(
+  slots: readonly Slot[],
+  rootSlots: readonly number[],
+  { first, last }: { first: readonly LoweredInstruction[]; last: readonly LoweredInstruction[] },
+): { instructions: readonly LoweredInstruction[]; blocks: readonly SharedBlock[] } {
+  const roots = new Set(rootSlots);
+  const bound = slots.map(({ leaf }, slot) => leaf >= 0 || roots.has(slot));
+  const isBound = (slot: number): boolean => bound[slot]!;
+  const mayOverwrite = overwritable([...first, ...last], slots, isBound);
+  const inOrder = (ordered: readonly LoweredInstruction[]) => {
+    const instructions = [...ordered, ...last];
+    const blocks = blocksOf(instructions, slots, isBound, mayOverwrite);
+    return { instructions, blocks, bytes: lowerBound(blocks) };
+  };
+  let best = inOrder(first);
+  if (best.bytes <= SMALL_ARENA) return best;
+  const sizes = Float64Array.from(slots, (slot, index) => (bound[index]! ? 0 : arenaBytes(slot)));
+  for (const order of orders(first, sizes)) {
+    const other = inOrder(order.map((index) => first[index]!));
+    if (other.bytes < CLEARLY * best.bytes) best = other;
+  }
+  return best;
+}
+
+/** Moves what overwrites state, and what depends on it, behind everything else; equal updates become one instruction. */
 function writersLast(
   instructions: readonly LoweredInstruction[],
   slots: readonly Slot[],
   donorOfSlot: ReadonlyMap<number, number>,
-): LoweredInstruction[] {
-  if (donorOfSlot.size === 0) return [...instructions];
+): { first: readonly LoweredInstruction[]; last: readonly LoweredInstruction[] } {
+  if (donorOfSlot.size === 0) return { first: instructions, last: [] };
   const late = new Set<number>(donorOfSlot.keys());
   const first: LoweredInstruction[] = [];
   const last: LoweredInstruction[] = [];
@@ -104,105 +138,33 @@ function writersLast(
     if (waits) instruction.outputs.forEach((view) => late.add(view.buffer));
     (waits ? last : first).push(instruction);
   }
-  return [...first, ...joinSegments(last, slots, donorOfSlot)];
+  return { first, last: joinSegments(last, slots, donorOfSlot) };
 }
 
 /**
- * Whether `slot` may be written over the storage of `donor`: it is written once, by an elementwise instruction after which
- * nothing reads the donor, which itself reads it only at the index it writes and not after it wrote, and from
- * there on nothing can fail.
+ * Of the slots with donors those that may be written over them: each is written by an elementwise instruction after which nothing
+ * reads the donor and nothing can fail, and which itself reads it only at the index that it writes, and before.
  */
-function isOverwriteSafe(
+function safeDonors(
   instructions: readonly LoweredInstruction[],
   slots: readonly Slot[],
-  slot: number,
-  donor: number,
-): boolean {
-  const isDonor = (view: View): boolean => slots[view.buffer]!.leaf === donor;
-  const writer = instructions.findIndex((instruction) => instruction.outputs.some((view) => view.buffer === slot));
-  if (writer < 0) return false;
-  const instruction = instructions[writer]!;
-  const output = instruction.outputs.findIndex((view) => view.buffer === slot);
-  const after = instructions.slice(writer + 1);
-  return (
-    instructions.slice(writer).every(({ kernel }) => kernel === 'elementwise') &&
-    readsBeforeWrite(instruction, output, isDonor) &&
-    !after.some(({ inputs }) => inputs.some(isDonor))
-  );
-}
-
-/**
- * Only the segment that makes `output` reads the donor, each element where it is overwritten, and no step behind the one
- * that writes it.
- */
-function readsBeforeWrite(instruction: LoweredInstruction, output: number, isDonor: (view: View) => boolean): boolean {
-  const { inputs, outputs, steps, outputRegisters, folds } = readByteCode(instruction);
-  const { shape, offset, strides } = instruction.outputs[output]!;
-  const segment = Math.floor(output / outputs);
-  const donors = new Set<number>();
-  for (const [index, view] of instruction.inputs.entries()) {
-    if (!isDonor(view)) continue;
-    const isSameIndex = shape.every((size, dim) => size === 1 || view.strides[dim] === strides[dim]);
-    if (Math.floor(index / inputs) !== segment || view.offset !== offset || !isSameIndex) return false;
-    donors.add(index % inputs);
-  }
-  if (folds[output % outputs] !== 0) return donors.size === 0;
-  const written = steps.findIndex(({ destination }) => destination === outputRegisters[output % outputs]);
-  return !steps.slice(written + 1).some(({ operands }) => operands.some((register) => donors.has(register)));
-}
-
-/** Offsets of all slots that are not bound: first fit, the largest first, among those alive at the same time. */
-function layOut(
-  slots: readonly Slot[],
-  instructions: readonly LoweredInstruction[],
-  isBound: (slot: number) => boolean,
-): { offsets: Map<number, number>; bytes: number } {
-  interface Lifetime {
-    slot: number;
-    first: number;
-    last: number;
-    bytes: number;
-    offset: number;
-  }
-  const lifetimes = new Map<number, Lifetime>();
-  instructions.forEach((instruction, time) => {
-    for (const { buffer } of [...instruction.inputs, ...instruction.outputs]) {
-      if (isBound(buffer)) continue;
-      const known = lifetimes.get(buffer);
-      if (known !== undefined) known.last = time;
-      else {
-        const { dtype, length } = slots[buffer]!;
-        // Empty ones too have a place of their own: at one offset, backends would take two buffers for the same.
-        const bytes = Math.max(1, Math.ceil((length * dtypes[dtype].bytes) / ALIGNMENT)) * ALIGNMENT;
-        lifetimes.set(buffer, { slot: buffer, first: time, last: time, bytes, offset: 0 });
-      }
-    }
+  donorOfSlot: ReadonlyMap<number, number>,
+): Map<number, number> {
+  const writers = new Map<number, { index: number; output: number }>();
+  const lastReads = new Map<number, number>();
+  let lastThatFails = -1;
+  instructions.forEach(({ kernel, inputs, outputs }, index) => {
+    if (kernel !== 'elementwise') lastThatFails = index;
+    for (const { buffer } of inputs) if (slots[buffer]!.leaf >= 0) lastReads.set(slots[buffer]!.leaf, index);
+    outputs.forEach(({ buffer }, output) => writers.set(buffer, { index, output }));
   });
-  // By offset: one pass finds the first gap among those alive at the same time, and mostly stops early.
-  const placed: Lifetime[] = [];
-  let total = 0;
-  for (const lifetime of [...lifetimes.values()].sort((a, b) => b.bytes - a.bytes || a.first - b.first)) {
-    let offset = 0;
-    for (let i = 0; i < placed.length; i++) {
-      const other = placed[i]!;
-      if (other.first > lifetime.last || other.last < lifetime.first) continue;
-      if (offset + lifetime.bytes <= other.offset) break;
-      offset = Math.max(offset, other.offset + other.bytes);
-    }
-    lifetime.offset = offset;
-    placed.splice(placeFor(placed, offset), 0, lifetime);
-    total = Math.max(total, offset + lifetime.bytes);
-  }
-  return { offsets: new Map(placed.map((lifetime) => [lifetime.slot, lifetime.offset])), bytes: total };
-}
-
-/** Where an offset belongs in a list that is sorted by offset. */
-function placeFor(placed: readonly { readonly offset: number }[], offset: number): number {
-  let [low, high] = [0, placed.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (placed[middle]!.offset <= offset) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  const isSafe = ([slot, donor]: [number, number]): boolean => {
+    const writer = writers.get(slot);
+    if (writer === undefined || writer.index <= lastThatFails || (lastReads.get(donor) ?? -1) > writer.index)
+      return false;
+    const instruction = instructions[writer.index]!;
+    const code = readByteCode(instruction);
+    return readsBeforeWrite(instruction, code, writer.output, ({ buffer }) => slots[buffer]!.leaf === donor);
+  };
+  return new Map([...donorOfSlot].filter(isSafe));
 }

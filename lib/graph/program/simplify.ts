@@ -1,47 +1,142 @@
-import { shapesEqual } from '../../tensor/shape';
-import { isElementwise, isView, type Graph, type Value } from './ir';
+import { contiguousStrides, shapesEqual } from '../../tensor/shape';
+import type { Layout } from '../op';
+import { isCommutative, simplerThan, withOp } from './identities';
+import { isView, type Graph, type Value } from './ir';
+
+/** What a chain of views shows, and of what. */
+interface Window {
+  readonly source: Value;
+  readonly layout: Layout;
+}
 
 /**
- * Removes what need not be computed: views that change nothing, common subexpressions, and values that no root needs.
- * Every step is exact in floating point.
+ * Removes what need not be computed: common subexpressions, identities (identities.ts), views that together change nothing, such
+ * as a transpose of a transpose, and values that no root needs. Every step is exact in floating point.
  */
 export function simplify(graph: Graph): Graph {
-  const replacement = new Map<Value, Value>();
-  const known = new Map<string, Value>();
+  /** By id; leaves and numbers, whose ids are negative, stay what they are. */
+  const replacements = new Array<Value | undefined>(graph.values.length);
+  const now = (value: Value): Value => (value.id < 0 ? value : replacements[value.id]!);
+  const known = new KnownValues();
+  const windows = new Map<Value, Window>();
   const kept: Value[] = [];
-  for (const value of graph.values) {
-    const inputs = value.inputs.map((input) => replacement.get(input) ?? input);
-    const same = isIdentity(value, inputs) ? inputs[0]! : known.get(keyOf(value, inputs));
-    if (same !== undefined) {
-      replacement.set(value, same);
-      continue;
+  for (const original of graph.values) {
+    const { value, same } = rewrite(original, original.inputs.map(now));
+    const window = same === null && isView(value) ? windowOf(value, windows) : null;
+    let result = same ?? (window !== null && isWhole(value, window) ? window.source : null);
+    if (result === null && value.op!.random !== true) result = known.find(value, window);
+    if (result === null) {
+      result = value;
+      kept.push(value);
+      if (window !== null) windows.set(value, window);
     }
-    const rewritten = { ...value, inputs };
-    replacement.set(value, rewritten);
-    if (value.op!.random !== true) known.set(keyOf(value, inputs), rewritten);
-    kept.push(rewritten);
+    replacements[original.id] = result;
   }
-  const roots = graph.roots.map((root) => replacement.get(root) ?? root);
-  return { values: reachable(kept, roots), roots };
+  const roots = graph.roots.map(now);
+  return { values: reachable(kept, roots, graph.values.length), roots };
 }
 
-/** A view, or a copy, of all of its input as it is. */
-function isIdentity(value: Value, inputs: readonly Value[]): boolean {
-  const input = inputs[0];
-  if (input === undefined || !shapesEqual(input.shape, value.shape) || input.dtype !== value.dtype) return false;
-  if (isElementwise(value)) return 'elementwise' in value.op!.lower && value.op!.lower.elementwise === 'copy';
-  // Only these cannot reorder what they show when the shape stays.
-  return isView(value) && ['reshape', 'expand', 'detach', 'alias'].includes(value.op!.name);
+/** The value with its inputs of now, in the simplest form; `same` is another that it equals. */
+function rewrite(original: Value, inputs: readonly Value[]): { value: Value; same: Value | null } {
+  const isChanged = inputs.some((input, i) => input !== original.inputs[i]);
+  let value = isChanged ? { ...original, inputs } : original;
+  for (;;) {
+    const simpler = simplerThan(value, value.inputs);
+    if (simpler === null) return { value, same: null };
+    if ('kind' in simpler) return { value, same: simpler };
+    value = withOp(value, simpler.op, simpler.inputs);
+  }
 }
 
-function keyOf(value: Value, inputs: readonly Value[]): string {
-  const attributes = value.attributes.map((attribute) => (Object.is(attribute, -0) ? '-0' : attribute));
-  return `${value.op!.id}|${inputs.map((input) => input.id).join()}|${attributes.join()}|${value.shape.join()}`;
+/** Null where strides cannot say what the view shows. */
+function windowOf(value: Value, windows: ReadonlyMap<Value, Window>): Window | null {
+  const input = value.inputs[0]!;
+  const { lower } = value.op!;
+  const { source, layout } = windows.get(input) ?? { source: input, layout: wholeOf(input) };
+  const shown = 'view' in lower ? lower.view(layout, value.attrs, value.shape) : null;
+  return shown === null ? null : { source, layout: shown };
 }
 
-function reachable(values: readonly Value[], roots: readonly Value[]): Value[] {
-  const needed = new Set<Value>(roots);
-  for (let i = values.length - 1; i >= 0; i--)
-    if (needed.has(values[i]!)) for (const input of values[i]!.inputs) needed.add(input);
-  return values.filter((value) => needed.has(value));
+function wholeOf({ shape }: Value): Layout {
+  return { offset: 0, shape, strides: contiguousStrides(shape) };
+}
+
+function isWhole(value: Value, { source, layout }: Window): boolean {
+  return (
+    source.dtype === value.dtype &&
+    layout.offset === 0 &&
+    shapesEqual(source.shape, value.shape) &&
+    shapesEqual(layout.strides, contiguousStrides(source.shape))
+  );
+}
+
+/** Values by what they compute: an operation on the same inputs with the same attributes, a window on the same source. */
+class KnownValues {
+  readonly #buckets = new Map<number, { readonly value: Value; readonly window: Window | null }[]>();
+
+  /** The first that computes the same; null, and remembered, if there is none. */
+  find(value: Value, window: Window | null): Value | null {
+    const hash = window === null ? hashOf(value) : hashOfWindow(window);
+    const bucket = this.#buckets.get(hash);
+    if (bucket === undefined) this.#buckets.set(hash, [{ value, window }]);
+    else {
+      for (const other of bucket) {
+        const isSame = window === null ? isSameOperation(value, other.value) : isSameWindow(window, other.window);
+        if (isSame && (window === null) === (other.window === null)) return other.value;
+      }
+      bucket.push({ value, window });
+    }
+    return null;
+  }
+}
+
+function hashOf(value: Value): number {
+  let hash = value.op!.id;
+  // In any order, as some operands may change places.
+  let inputs = 0;
+  for (const { id } of value.inputs) inputs += Math.imul(id, 0x9e3779b1);
+  hash = mix(hash, inputs);
+  for (const attribute of value.attributes) hash = mix(hash, attribute);
+  for (const size of value.shape) hash = mix(hash, size);
+  return hash;
+}
+
+function hashOfWindow({ source, layout: { offset, shape, strides } }: Window): number {
+  let hash = mix(mix(0x811c9dc5, source.id), offset);
+  for (const size of shape) hash = mix(hash, size);
+  for (const stride of strides) hash = mix(hash, stride);
+  return hash;
+}
+
+function mix(hash: number, number: number): number {
+  return Math.imul(hash ^ number, 0x01000193);
+}
+
+function isSameOperation(a: Value, b: Value): boolean {
+  if (a.op !== b.op || a.inputs.length !== b.inputs.length || !shapesEqual(a.shape, b.shape)) return false;
+  // NaN is equal to itself here, and 0 is not -0: both can be attributes.
+  if (a.attributes.length !== b.attributes.length) return false;
+  if (!a.attributes.every((attribute, i) => Object.is(attribute, b.attributes[i]))) return false;
+  if (a.inputs.every((input, i) => input === b.inputs[i])) return true;
+  return isCommutative(a) && a.inputs[0] === b.inputs[1] && a.inputs[1] === b.inputs[0];
+}
+
+function isSameWindow(a: Window, b: Window | null): boolean {
+  return (
+    b !== null &&
+    a.source === b.source &&
+    a.layout.offset === b.layout.offset &&
+    shapesEqual(a.layout.shape, b.layout.shape) &&
+    shapesEqual(a.layout.strides, b.layout.strides)
+  );
+}
+
+function reachable(values: readonly Value[], roots: readonly Value[], count: number): Value[] {
+  const needed = new Uint8Array(count);
+  const need = ({ id }: Value): void => {
+    if (id >= 0) needed[id] = 1;
+  };
+  roots.forEach(need);
+  for (let i = values.length - 1; i >= 0; i--) if (needed[values[i]!.id] === 1) values[i]!.inputs.forEach(need);
+  return values.filter(({ id }) => needed[id] === 1);
 }
