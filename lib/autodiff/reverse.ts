@@ -1,6 +1,6 @@
 import { GradientError, ShapeError } from '../errors';
 import { recordTogether } from '../graph/evaluate';
-import { labelled, withGradMode } from '../graph/modes';
+import { labelled, withGradMode, withSite } from '../graph/modes';
 import { opOf } from '../graph/op';
 import { cast } from '../ops/cast';
 import { add } from '../ops/elementwise';
@@ -42,7 +42,9 @@ export function pullBack(
         const { vjp } = opOf(tensor);
         if (vjp === 'none') continue;
         // A gradient that fails is an error of the operation that the user called.
-        const parts = labelled(tensor.label, () => vjp(g, tensor.inputs, tensor, tensor.attrs));
+        const parts = withSite(tensor.site, () =>
+          labelled(tensor.label, () => vjp(g, tensor.inputs, tensor, tensor.attrs)),
+        );
         tensor.inputs.forEach((input, i) => {
           const part = parts[i];
           if (part && onPath.has(input)) accumulate(input, fit(part, input));

@@ -2,6 +2,9 @@ import { ValueError } from '../errors';
 
 let gradEnabled = true;
 let labels: string | null = null;
+let site: Error | null = null;
+/** Frames of a site: a few of the library's, then the user's. */
+const SITE_FRAMES = 6;
 
 /** Whether operations recorded now can be differentiated. */
 export function isGradEnabled(): boolean {
@@ -56,4 +59,33 @@ export function labelled<T>(label: string, fn: () => T): T {
 
 export function currentLabel(): string | null {
   return labels;
+}
+
+/**
+ * As `labelled`, for functions that record operations which the data can make fail: remembers here where that was, as a
+ * stack is the dearer the deeper it is taken.
+ */
+export function labelledHere<T>(label: string, fn: () => T): T {
+  if (labels !== null || site !== null) return labelled(label, fn);
+  const before = Error.stackTraceLimit;
+  Error.stackTraceLimit = SITE_FRAMES;
+  const here = new Error(label);
+  Error.stackTraceLimit = before;
+  return withSite(here, () => labelled(label, fn));
+}
+
+/** What `fn` records that the data can make fail was recorded there: a gradient where its operation was. */
+export function withSite<T>(there: Error | null, fn: () => T): T {
+  const before = site;
+  site = there;
+  try {
+    return fn();
+  } finally {
+    site = before;
+  }
+}
+
+/** Where an operation that the data can make fail is recorded now. Its message is the label. */
+export function currentSite(label: string): Error {
+  return site ?? new Error(label);
 }

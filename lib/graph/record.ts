@@ -2,7 +2,7 @@ import { dtypes } from '../tensor/dtype';
 import { checkLimits } from '../tensor/shape';
 import { Tensor } from '../tensor/tensor';
 import { currentTrace } from '../tensor/tracing';
-import { currentLabel, isGradEnabled } from './modes';
+import { currentLabel, currentSite, isGradEnabled } from './modes';
 import type { Op } from './op';
 
 const NONE: readonly number[] = [];
@@ -52,7 +52,7 @@ export function recordNode(op: Op, inputs: readonly Tensor[], attrs: unknown): T
   tensor.attrs = attrs;
   tensor.attributes = op.attributes === undefined ? NONE : op.attributes(attrs, inputs);
   tensor.label = currentLabel() ?? op.name;
-  if (op.checksData === true) tensor.site = new Error(tensor.label);
+  if (op.checksData === true) tensor.site = currentSite(tensor.label);
   for (let i = 0; i < inputs.length; i++) {
     const input = inputs[i]!;
     if (input.pending && input.oldest < tensor.oldest) tensor.oldest = input.oldest;

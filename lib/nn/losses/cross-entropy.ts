@@ -1,5 +1,5 @@
 import { ShapeError, ValueError } from '../../errors';
-import { labelled } from '../../graph/modes';
+import { labelledHere } from '../../graph/modes';
 import { add, div, mul, neg, where } from '../../ops/elementwise';
 import { softmaxCrossEntropy } from '../../ops/cross-entropy';
 import { sum } from '../../ops/reduce';
@@ -53,7 +53,7 @@ export function crossEntropy(input: TensorBase, target: TensorBase, options: Cro
   checkReductionName(name, options.reduction ?? 'mean');
   checkFloat(name, { input });
   checkTensor(name, 'target', target);
-  return labelled(name, () => (isFloat(target.dtype) ? ofProbabilities : ofIndices)(name, input, target, options));
+  return labelledHere(name, () => (isFloat(target.dtype) ? ofProbabilities : ofIndices)(name, input, target, options));
 }
 
 function ofProbabilities(name: string, input: TensorBase, target: TensorBase, options: CrossEntropyOptions): Tensor {
@@ -111,7 +111,7 @@ function plain(name: string, input: TensorBase, target: TensorBase, options: Cro
 export function nllLoss(input: TensorBase, target: TensorBase, options: NLLLossOptions = {}): Tensor {
   const name = 'nllLoss';
   checkReductionName(name, options.reduction ?? 'mean');
-  return labelled(name, () => {
+  return labelledHere(name, () => {
     const labels = labelsOf(name, input, target, options);
     return weighted(name, negativeLogLikelihood(input, labels), labels, options.reduction ?? 'mean');
   });
