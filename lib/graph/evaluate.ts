@@ -128,7 +128,7 @@ function start(
   const began = recorder?.now() ?? 0;
   const traced = trace(wanted);
   recorder?.span('tracing', began);
-  const failure = [...wanted, ...traced.leaves].find((tensor) => tensor.failure !== null)?.failure ?? null;
+  const failure = failureOf(wanted) ?? failureOf(traced.leaves);
   if (traced.roots.length === 0 && failure === null) return null;
   const sites = sitesOf(traced.nodes);
   const flight = new Flight(traced.roots, NONE, options);
@@ -137,7 +137,8 @@ function start(
     const compiled = findOrCompile(traced, target.backend);
     checkMemory(compiled, target.backend);
     const binding = recorder?.now() ?? 0;
-    const scalars = Float64Array.from(traced.scalars, ({ scalar }) => scalar);
+    const scalars = new Float64Array(traced.scalars.length);
+    for (let i = 0; i < scalars.length; i++) scalars[i] = traced.scalars[i]!.scalar;
     flight.prepare(compiled, bind(traced, compiled), scalars, traced.leaves, sites);
     release(traced);
     recorder?.span('submitting', binding);
@@ -147,6 +148,11 @@ function start(
     target.fail(flight, error as Error);
   }
   return flight.hasFailed || target.isRunning(flight.id) ? flight.completion : null;
+}
+
+function failureOf(tensors: readonly Tensor[]): Error | null {
+  for (let i = 0; i < tensors.length; i++) if (tensors[i]!.failure !== null) return tensors[i]!.failure;
+  return null;
 }
 
 /** Hands a run to the queue: inline if it is short or somebody waits. */
@@ -174,17 +180,21 @@ function compileNow(traced: Trace, backend: Backend): Compiled {
 
 /** Gives the roots their storages, new ones or those of the versions they replace, and lists what the program binds. */
 function bind(traced: Trace, compiled: Compiled): Storage[] {
-  const storages = compiled.outputs.map(({ slot, donor }) =>
-    donor >= 0 ? traced.leaves[donor]!.storage! : new Storage(slot.dtype, slot.length),
-  );
-  const users = new Array<number>(storages.length).fill(0);
-  compiled.rootOutputs.forEach((output) => users[output]!++);
-  traced.roots.forEach((root, i) => {
-    const output = compiled.rootOutputs[i]!;
+  const { outputs, rootOutputs } = compiled;
+  const storages = new Array<Storage>(outputs.length);
+  for (let i = 0; i < outputs.length; i++) {
+    const { slot, donor } = outputs[i]!;
+    storages[i] = donor >= 0 ? traced.leaves[donor]!.storage! : new Storage(slot.dtype, slot.length);
+  }
+  const first = new Array<Tensor | undefined>(outputs.length);
+  for (let i = 0; i < rootOutputs.length; i++) {
+    const output = rootOutputs[i]!;
+    const root = traced.roots[i]!;
     root.storage = storages[output]!;
     // Two tensors that share their numbers: neither may be overwritten.
-    if (users[output]! > 1) root.captured = true;
-  });
+    if (first[output] !== undefined) first[output].captured = root.captured = true;
+    else first[output] = root;
+  }
   return compiled.bindings.map(({ leaf, output }) => (output >= 0 ? storages[output]! : traced.leaves[leaf]!.storage!));
 }
 

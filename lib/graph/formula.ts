@@ -219,25 +219,34 @@ export function applyFormula(
   members: readonly (readonly Tensor[])[],
 ): Tensor[][] {
   const application = new Tensor([], 'float32');
-  const inputs = [...scalars, ...captured, ...members.flat()];
+  const inputs = [...scalars, ...captured];
+  for (const member of members) for (let i = 0; i < member.length; i++) inputs.push(member[i]!);
   connect(application, applicationOp, inputs, [formula.id, members.length]);
   const attrs: Application = { formula, members: members.length };
   application.attrs = attrs;
   const hang = [application];
-  return members.map((member, m) =>
-    formula.outputs.map(({ shape, dtype, label }, k) => {
+  const results: Tensor[][] = [];
+  let index = 0;
+  for (const member of members) {
+    const own: Tensor[] = [];
+    for (const { shape, dtype, label } of formula.outputs) {
       const result = new Tensor(formula.perElement ? member[0]!.shape : shape, dtype);
-      connect(result, resultOp, hang, [m * formula.outputs.length + k]);
+      connect(result, resultOp, hang, [index++]);
       result.label = label;
-      return result;
-    }),
-  );
+      own.push(result);
+    }
+    results.push(own);
+  }
+  return results;
 }
 
 function connect(tensor: Tensor, op: Tensor['op'], inputs: readonly Tensor[], attributes: readonly number[]): void {
   tensor.op = op;
   tensor.inputs = inputs;
   tensor.attributes = attributes;
-  for (const input of inputs) if (input.pending && input.oldest < tensor.oldest) tensor.oldest = input.oldest;
+  for (let i = 0; i < inputs.length; i++) {
+    const input = inputs[i]!;
+    if (input.oldest < tensor.oldest && input.pending) tensor.oldest = input.oldest;
+  }
   currentTrace()?.recorded(tensor);
 }

@@ -1,7 +1,8 @@
 import { applyFormula, FormulaRecorder, type FormulaRun } from '../graph/formula';
 import { labelled } from '../graph/modes';
 import { detach } from '../ops/identity';
-import { shapesEqual } from '../tensor/shape';
+import type { DType } from '../tensor/dtype';
+import { shapesEqual, type Shape } from '../tensor/shape';
 import type { Tensor, Variable } from '../tensor/tensor';
 import { RuleState, type ParameterState } from './state';
 
@@ -31,7 +32,7 @@ export interface RuleRun extends FormulaRun {
  * and with one shape unless the rule is the same for every element.
  */
 export class RuleRunner {
-  readonly #recorders = new Map<string, FormulaRecorder>();
+  readonly #recorders: Known[] = [];
 
   constructor(
     private readonly name: string,
@@ -52,12 +53,24 @@ export class RuleRunner {
     return groups.map((group) => this.#runOn(group));
   }
 
+  /** Each kind of members has its own, which finds the formula of the last step again. */
+  #recorderFor(dtype: DType, shape: Shape, state: ParameterState): FormulaRecorder {
+    for (const known of this.#recorders)
+      if (
+        known.dtype === dtype &&
+        (this.perElement || shapesEqual(known.shape, shape)) &&
+        hasStates(state, known.states)
+      )
+        return known.recorder;
+    const recorder = new FormulaRecorder(this.perElement);
+    this.#recorders.push({ dtype, shape, states: [...state.variables.keys()], recorder });
+    return recorder;
+  }
+
   #runOn(members: readonly Member[]): RuleRun {
     const [{ variable, state: first }] = members as [Member];
     const { dtype, shape } = variable;
-    const key = `${dtype} ${[...first.variables.keys()].join()} ${this.perElement ? '' : shape.join()}`;
-    let recorder = this.#recorders.get(key);
-    if (recorder === undefined) this.#recorders.set(key, (recorder = new FormulaRecorder(this.perElement)));
+    const recorder = this.#recorderFor(dtype, shape, first);
     const parameter = recorder.input('parameter', shape, dtype);
     const gradient = recorder.input('gradient', shape, dtype);
     const states = members.map(({ state }) => state);
@@ -70,6 +83,20 @@ export class RuleRunner {
     );
     return { ...run, members, written: [...state.written.keys()] };
   }
+}
+
+/** A recorder, and what its members have in common. */
+interface Known {
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly states: readonly string[];
+  readonly recorder: FormulaRecorder;
+}
+
+function hasStates({ variables }: ParameterState, names: readonly string[]): boolean {
+  if (variables.size !== names.length) return false;
+  for (let i = 0; i < names.length; i++) if (!variables.has(names[i]!)) return false;
+  return true;
 }
 
 /** Points the Variables at the results; returns them: parameters and states. */
