@@ -1,3 +1,4 @@
 export { backward, type BackwardOptions } from './backward';
+export { checkpoint } from './checkpoint';
 export { grad, gradients, hessian, hvp, jvp, valueAndGrad, vjp, type GradientOptions } from './transforms';
 import './methods';

@@ -8,6 +8,7 @@ import { sum } from '../ops/reduce';
 import { reshape } from '../ops/shape';
 import { formatShape, shapesEqual } from '../tensor/shape';
 import { Tensor } from '../tensor/tensor';
+import { Recomputation } from './checkpoint';
 
 /** Cotangents of tensors, as the walk finds them. */
 export type Cotangents = Map<Tensor, Tensor>;
@@ -27,7 +28,9 @@ export function pullBack(
   for (const tensor of path) checkNotFreed(op, tensor);
   const onPath = new Set(path);
   const cotangents: Cotangents = new Map();
+  const recomputation = new Recomputation(cotangents);
   const accumulate = (tensor: Tensor, g: Tensor): void => {
+    recomputation.found(tensor, g);
     const known = cotangents.get(tensor);
     cotangents.set(tensor, known === undefined ? g : add(known, g));
   };
@@ -41,16 +44,17 @@ export function pullBack(
         if (g === undefined || tensor.isLeaf || !tensor.inputs.some((input) => onPath.has(input))) continue;
         const { vjp } = opOf(tensor);
         if (vjp === 'none') continue;
+        recomputation.enter(tensor);
+        const { inputs, output } = recomputation.read(tensor);
         // A gradient that fails is an error of the operation that the user called.
-        const parts = withSite(tensor.site, () =>
-          labelled(tensor.label, () => vjp(g, tensor.inputs, tensor, tensor.attrs)),
-        );
+        const parts = withSite(tensor.site, () => labelled(tensor.label, () => vjp(g, inputs, output, tensor.attrs)));
         tensor.inputs.forEach((input, i) => {
           const part = parts[i];
           if (part && onPath.has(input)) accumulate(input, fit(part, input));
         });
         if (!wants(tensor)) cotangents.delete(tensor);
       }
+      recomputation.end();
     }),
   );
   return { cotangents, path };

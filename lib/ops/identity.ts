@@ -2,6 +2,7 @@ import { DTypeError, ValueError } from '../errors';
 import { defineOp, type Apply } from '../graph/op';
 import { isFloat } from '../tensor/dtype';
 import { setDetach, type Tensor, type TensorBase } from '../tensor/tensor';
+import { zerosLike } from './create';
 import { asTensor } from './operands';
 
 const detachOp = defineOp('detach', {
@@ -29,6 +30,25 @@ export function detach(x: TensorBase): Tensor {
 /** The same values as a node of its own: gradients pass, and can be asked of this node alone. */
 export function alias(x: TensorBase): Tensor {
   return aliasOp([asTensor('alias', x)], undefined);
+}
+
+const barrierOp = defineOp('barrier', {
+  shape: ([x]) => x!.shape,
+  // Nothing is read of the others; but what reads this comes after them.
+  lower: { view: (input) => input },
+  vjp: (g, others) => [g, ...others.slice(1).map(() => null)],
+  jvp: ([dx], [x]) => dx ?? zerosLike(x!),
+});
+
+/**
+ * The values of x, for what may be computed only when `others` are there; so a program that has x already keeps it apart from
+ * this, and computes what depends on this later, and once more. Gradients pass to x alone.
+ *
+ *     const again = exp(barrier(x, [g])); // not the exp(x) of before, and not before g
+ */
+export function barrier(x: TensorBase, others: readonly TensorBase[]): Tensor {
+  const inputs = [x, ...others].map((input) => asTensor('barrier', input));
+  return barrierOp(inputs, undefined);
 }
 
 interface RangeAttrs {

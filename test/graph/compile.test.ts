@@ -130,6 +130,36 @@ onEachBackend('compile', () => {
     expect(numbers(weight.capture())).toEqual([3]);
   });
 
+  test('versions and gradients of before that the function returns are those that each replay found', () => {
+    const weight = new Variable(tensor([1]), { requiresGrad: true });
+    weight.mul(3).backward();
+    const next = compile(() => {
+      const [version, gradient] = [weight.capture(), weight.grad];
+      weight.mul(weight).backward();
+      weight.assign(weight.add(1));
+      return { version, gradient };
+    });
+    const results = [next(), next(), next()];
+    expect(results.map(({ version }) => numbers(version))).toEqual([[1], [2], [3]]);
+    expect(results.map(({ gradient }) => numbers(gradient))).toEqual([[3], [5], [9]]);
+    expect(numbers(weight.grad)).toEqual([15]);
+  });
+
+  test('a version that is replaced again within the function keeps its numbers', () => {
+    const weight = new Variable(tensor([1, 2]));
+    const next = compile(() => {
+      weight.assign(weight.mul(2));
+      const between = weight.capture();
+      weight.assign(weight.add(1));
+      return between;
+    });
+    expect([next(), next()].map(numbers)).toEqual([
+      [2, 4],
+      [6, 10],
+    ]);
+    expect(numbers(weight.capture())).toEqual([7, 11]);
+  });
+
   test('gradients are left as the plain call leaves them, and accumulate', () => {
     const weight = new nn.Parameter(tensor([1, 2]));
     const accumulate = compile((x: Tensor) => weight.mul(x).sum().backward());

@@ -68,13 +68,14 @@ export function replay(entry: Entry, target: Queue, args: readonly Tensor[], { s
   const { traced, compiled } = entry;
   entry.replays++;
   computePending(traced.sources, args);
+  const kept = traced.kept.map((source) => keep(source, args));
   for (const variable of entry.inPlace) if (variable?.current.captured === true) unshare(variable, target);
   const leaves = traced.sources.map((source) => tensorOf(source, args));
   const results = new Results(entry);
   for (const { variable, root } of entry.fresh) variable.take(results.make(root));
   const resolve = (outcome: Outcome): unknown => {
     if (outcome.root >= 0) return results.make(outcome.root);
-    return outcome.argument >= 0 ? args[outcome.argument] : outcome.value;
+    return outcome.kept >= 0 ? kept[outcome.kept] : outcome.value;
   };
   for (const { variable, outcome } of traced.gradients) {
     // One that the program reads is no place to write to: it may be read once more afterwards.
@@ -166,6 +167,13 @@ function tensorOf(source: Source, args: readonly Tensor[]): Tensor {
   if ('version' in source) return source.version.current;
   if ('gradient' in source) return source.gradient.currentGrad!;
   return source.captured;
+}
+
+/** A tensor that the result hands on: what a Variable holds now is seen from now on, so it is not written over. */
+function keep(source: Source, args: readonly Tensor[]): Tensor {
+  const tensor = tensorOf(source, args);
+  if ('version' in source || 'gradient' in source) tensor.captured = true;
+  return tensor;
 }
 
 /** Recipes among what the program starts from run before it. */

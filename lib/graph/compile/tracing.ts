@@ -21,8 +21,8 @@ export class Outcome {
   private constructor(
     /** What the program computes, or -1. */
     readonly root: number,
-    /** The tensor among the arguments that it is, or -1. */
-    readonly argument: number,
+    /** Which of what the function was given, and hands on as it is, or -1. */
+    readonly kept: number,
     /** Otherwise this very value. */
     readonly value: unknown,
   ) {}
@@ -31,8 +31,8 @@ export class Outcome {
     return new Outcome(root, -1, undefined);
   }
 
-  static ofArgument(argument: number): Outcome {
-    return new Outcome(-1, argument, undefined);
+  static ofKept(kept: number): Outcome {
+    return new Outcome(-1, kept, undefined);
   }
 
   static ofValue(value: unknown): Outcome {
@@ -46,6 +46,8 @@ export interface TracedFunction {
   readonly gradMode: boolean;
   readonly guards: readonly Guard[];
   readonly sources: readonly Source[];
+  /** Where a replay finds what outcomes hand on: an argument, a version or a gradient of before. */
+  readonly kept: readonly Source[];
   /** Of what the program computes. */
   readonly rootShapes: readonly Shape[];
   /** Where operations were recorded that the data can make fail. */
@@ -151,7 +153,8 @@ function layFlat({ nodes, starts }: Observer, result: unknown, { versions, gradi
     wanted.filter((tensor) => nodes.has(tensor)),
     {
       companions: false,
-      donor: ({ variable }) => (variable === null ? null : (starts.get(variable)?.version ?? null)),
+      // A version that was replaced again is one more result.
+      donor: (root) => (root.variable?.current === root ? (starts.get(root.variable)?.version ?? null) : null),
     },
   );
 }
@@ -170,12 +173,12 @@ function describeTrace(
   { expected, gradMode, result, ends }: Around,
 ): TracedFunction {
   const rootOf = new Map(laidFlat.roots.map((root, index) => [root, index]));
+  const kept: Source[] = [];
   const outcomeOf = (leaf: Leaf): Outcome => {
     if (!(leaf instanceof Tensor)) return Outcome.ofValue(leaf);
-    const argument = placeholders.indexOf(leaf);
-    if (argument >= 0) return Outcome.ofArgument(argument);
     const root = rootOf.get(leaf);
-    return root === undefined ? Outcome.ofValue(leaf) : Outcome.ofRoot(root);
+    if (root !== undefined) return Outcome.ofRoot(root);
+    return Outcome.ofKept(kept.push(sourceOf(leaf, placeholders, observer)) - 1);
   };
   const slotOf = new Map(laidFlat.scalars.map((scalar, slot) => [scalar, slot]));
   const slot = (scalar: Tensor): number => slotOf.get(scalar) ?? -1;
@@ -198,6 +201,7 @@ function describeTrace(
     gradMode,
     guards: [...observer.guards, ...variables.map(gradientGuard)],
     sources: laidFlat.leaves.map((leaf) => sourceOf(leaf, placeholders, observer)),
+    kept,
     rootShapes: laidFlat.roots.map(({ shape }) => shape),
     sites: sitesOf(laidFlat.nodes),
     result: mapLeaves(result, outcomeOf),

@@ -135,7 +135,7 @@ export function lower(graph: Graph, groups: readonly Group[]): Lowered {
       kernel: lowering.kernel,
       inputs: given.map(viewOf),
       outputs: [{ buffer: place.slot, ...dense(shape) }],
-      attributes: value.op!.random === true ? value.inputs.map((input) => input.slot) : attributes,
+      attributes: value.op!.random === true ? value.inputs.map((input) => scalarOf(input)!.scalarSlot) : attributes,
       label: value.label,
       site: value.site,
     });

@@ -17,6 +17,32 @@ const same = (shape: readonly number[]) => (x: NDArray) => new NDArray(shape, x.
 
 const identities: Case[] = [
   { name: 'alias', samples: [moving('a matrix', [[2, 3]], ops.alias, (x) => x)] },
+  {
+    name: 'barrier',
+    samples: [
+      moving(
+        'behind another matrix',
+        [
+          [2, 3],
+          [4, 1],
+        ],
+        (x, other) => ops.barrier(x, [other]),
+        (x) => x,
+      ),
+      moving(
+        'of a transpose, behind a result',
+        [[2, 3]],
+        (x) => ops.barrier(ops.transpose(x, 0, 1), [ops.exp(x)]),
+        (x) => build([3, 2], ([i, j]) => x.get([j!, i!])),
+      ),
+      moving(
+        'nothing, behind nothing',
+        [[0, 3]],
+        (x) => ops.barrier(x, []),
+        (x) => x,
+      ),
+    ],
+  },
   { name: 'detach', samples: [{ ...moving('a matrix', [[2, 3]], ops.detach, (x) => x), gradient: false }] },
   {
     name: 'checkRange',
