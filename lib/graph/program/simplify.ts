@@ -48,8 +48,9 @@ function rewrite(original: Value, inputs: readonly Value[]): { value: Value; sam
   }
 }
 
-/** Null where strides cannot say what the view shows. */
+/** Null where strides cannot say what the view shows, or where it also waits for others (`barrier`): that keeps it apart. */
 function windowOf(value: Value, windows: ReadonlyMap<Value, Window>): Window | null {
+  if (value.inputs.length > 1) return null;
   const input = value.inputs[0]!;
   const { lower } = value.op!;
   const { source, layout } = windows.get(input) ?? { source: input, layout: wholeOf(input) };
