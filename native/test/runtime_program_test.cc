@@ -195,6 +195,14 @@ TEST(Program, RefusesOutputsThatOverlap) {
             }),
             "");
   EXPECT_NE(overlapProblem([&](ProgramBuilder* b) {
+              // The product is made where the output is, before the steps behind it read x.
+              const int32_t a = b->buffer(BufferKind::kInput, kFloat32, 4);
+              const int32_t x = b->buffer(BufferKind::kInout, kFloat32, 4);
+              b->instruction(k_matmul, {{a, {2, 2}, {}}, {a, {2, 2}, {}}, {x, {2, 2}, {}}}, {{x, {2, 2}, {}}},
+                             {1, 0, 3, 1, op_add, 0, 2, 0, 1, -1, 2, 0});
+            }),
+            "");
+  EXPECT_NE(overlapProblem([&](ProgramBuilder* b) {
               const int32_t x = b->buffer(BufferKind::kInput, kFloat32, 4);
               b->instruction(k_elementwise, {{x, {4}, {}}}, {{x, {4}, {}}}, negate);
             }),

@@ -223,7 +223,7 @@ TEST(Executor, AnAbortThatCameInTimeIsAFailure) {
   const int32_t to = builder.buffer(BufferKind::kOutput, kFloat32, length);
   for (int i = 0; i < 300; i++)
     builder.instruction(k_elementwise, {{from, {length}, {}}}, {{to, {length}, {}}},
-                        {1, 3, 1, 0, kFloat32, op_add, kFloat32, 2, 0, 1, -1, 2});
+                        {1, 1, 3, 1, kFloat32, op_add, kFloat32, 2, 0, 1, -1, 2, 0, 0});
   const auto program = decoded(builder.words());
   EXPECT_EQ(program->firstWriter, 300);
   EXPECT_EQ(increment(1, 3)->firstWriter, 0);

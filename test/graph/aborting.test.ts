@@ -15,11 +15,27 @@ const numbers = (t: Tensor): number[] => Array.from(readDataSync(t) as Float32Ar
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const reasonOf = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => null, (e: unknown) => e); // prettier-ignore
 
-/** Programs of many instructions, far longer than a turn of the event loop; 0 in every element. */
+/** Too long for the caller's thread; 0 in every element. */
 function long(): Tensor {
-  let x = zeros([128, 128]);
-  for (let i = 0; i < 60; i++) x = matmul(x, x);
+  return squared(128, 60);
+}
+
+/** Seconds on every backend, of which a test waits for no more than one instruction. */
+function endless(): Tensor {
+  return squared(512, 500);
+}
+
+function squared(size: number, times: number): Tensor {
+  let x = zeros([size, size]);
+  for (let i = 0; i < times; i++) x = matmul(x, x);
   return x;
+}
+
+/** Nothing that is submitted behind it begins before `end` is called. */
+function block(): { readonly end: () => void; readonly ended: Promise<unknown> } {
+  const controller = new AbortController();
+  const ended = reasonOf(submit([endless()], { signal: controller.signal }));
+  return { end: () => controller.abort(), ended };
 }
 
 onEachBackend('a signal', () => {
@@ -40,7 +56,7 @@ onEachBackend('a signal', () => {
 
   test('ends a program that runs, between two instructions', async () => {
     const controller = new AbortController();
-    const x = long();
+    const x = endless();
     const read = readData(x, { signal: controller.signal });
     await turn();
     controller.abort();
@@ -51,20 +67,20 @@ onEachBackend('a signal', () => {
   });
 
   test('takes a program out of the queue; what depends on it fails with the same cause, the rest goes on', async () => {
-    // All programs are compiled by now, so that they are submitted faster than they run.
-    for (let i = 0; i < 2; i++) evaluateSync([long(), add(sum(long()), 1), sum(add(long(), 1))]);
-    readItemSync(sum(add(long(), 1)));
     const controller = new AbortController();
+    const front = block();
     const before = [submit([long()]), submit([long()]), submit([long()])];
     const queued = sum(long());
     const read = reasonOf(readItem(queued, { signal: controller.signal }));
     const dependent = reasonOf(submit([add(queued, 1)]));
     const after = readItem(sum(add(long(), 1)));
     controller.abort('not needed');
+    front.end();
     const error = await read;
     expect(error).toBeInstanceOf(AbortError);
     expect((error as Error).cause).toBe('not needed');
     expect(await dependent).toBe(error);
+    expect(await front.ended).toBeInstanceOf(AbortError);
     await Promise.all(before);
     expect(await after).toBe(128 * 128);
   });
@@ -80,9 +96,11 @@ onEachBackend('a signal', () => {
     await step();
     expect(numbers(weight.capture())[5]).toBe(-1);
     const controller = new AbortController();
+    const front = block();
     const [kept, aborted] = [step(), reasonOf(step(controller.signal))];
     controller.abort();
     const dependent = reasonOf(step());
+    front.end();
     await kept;
     expect(await aborted).toBeInstanceOf(AbortError);
     expect(await dependent).toBe(await aborted);
@@ -97,10 +115,12 @@ onEachBackend('a signal', () => {
   test('of a read ends the read, not the program of somebody else', async () => {
     const controller = new AbortController();
     const x = sum(add(long(), 1));
+    const front = block();
     const program = submit([x]);
     const read = readItem(x, { signal: controller.signal });
     const other = readItem(x);
     controller.abort();
+    front.end();
     await expect(read).rejects.toThrow(AbortError);
     await program;
     expect(await other).toBe(128 * 128);

@@ -4,8 +4,9 @@ import { readByteCode } from './elementwise';
 import type { Instruction, Program, View } from './program';
 
 /**
- * Arithmetic of an instruction: two for each multiply-add of a product, one for each step and element of a region, one for
- * each element that a reduction reads; 0 for what only moves numbers or makes random ones.
+ * Arithmetic of an instruction: two for each multiply-add of a product, of which attention has two and its gradient five, masked
+ * or not; one for each step and element of a region, one for each element that a reduction reads; 0 for what only moves
+ * numbers or makes random ones.
  */
 export function flopsOf(instruction: Instruction): number {
   const { kernel, inputs, outputs, attributes } = instruction;
@@ -22,8 +23,15 @@ export function flopsOf(instruction: Instruction): number {
       return 2 * sizeOf(input!.shape) * sizeOf(weight!.shape.slice(1));
     case 'conv2dWeightGrad':
       return 2 * sizeOf(input!.shape) * sizeOf(output.shape.slice(1));
-    case 'elementwise':
-      return readByteCode(instruction).steps.length * pointsOf(instruction);
+    case 'attention':
+      return pairsOf(inputs) * 2 * (input!.shape.at(-1)! + inputs[2]!.shape.at(-1)!);
+    case 'attentionGrad':
+      // Of widths: the scores again, those for queries and keys; for the weights and for the values.
+      return pairsOf(inputs.slice(1)) * 2 * (3 * inputs[1]!.shape.at(-1)! + 2 * inputs[3]!.shape.at(-1)!);
+    case 'elementwise': {
+      const { steps, folds } = readByteCode(instruction);
+      return (steps.length + folds.filter((fold) => fold !== 0).length) * pointsOf(instruction);
+    }
     case 'gather':
     case 'embedding':
     case 'concat':
@@ -34,6 +42,11 @@ export function flopsOf(instruction: Instruction): number {
     default:
       return sizeOf(input!.shape);
   }
+}
+
+/** Pairs of a query and a key. */
+function pairsOf([query, key]: readonly View[]): number {
+  return sizeOf(query!.shape.slice(0, -1)) * key!.shape.at(-2)!;
 }
 
 /** Elements of all segments of a region; what is reduced counts as it was before. */

@@ -10,16 +10,19 @@ const WIDTH = 100;
 
 /**
  * The program as text, made for 100 columns. `t1~t0` is written over t0, `weight~` is the new state in the place of the old; t0,
- * t1, ... live in the arena, s0, s1, ... are the numbers that every run is given. Regions are formulas. Their inputs have
+ * t1, ... live in the arena, s0, s1, ... are the numbers that every run is given. Regions are formulas; one
+ * behind a product reads it as `product`. Their inputs have
  * shapes only where these differ from the region's: dims that are broadcast are 1, `.T` is the transpose of a dense
  * matrix, and strides follow a slash where nothing simpler says how a view lies. Behind # is what the user called.
  *
- *     program: 3 instructions, 4 operations, 1 fused region; moves 376 B; arena 64 B; 0 numbers
- *     reads: x [4x8], weight [2x8], bias [2], next [2x2]
+ *     program: 4 instructions, 6 operations, 1 fused region; moves 448 B; arena 128 B; 0 numbers
+ *     reads: x [4x8], weight [2x8], bias [2], scale [2], next [2x2]
  *     writes: result [4x2]
- *       0  t0 [4x2] = matmul(x [4x8], weight [2x8].T)    # linear
- *       1  t1~t0 [4x2] = relu(t0 + bias [1x2])    # relu
- *       2  result [4x2] = matmul(t1 [4x2], next [2x2])
+ *       0  t0 [4x2] = matmul(x [4x8], weight [2x8].T), then    # relu
+ *            t0 = relu(product + bias [1x2])
+ *       1  t1 [4x2] = softmax(t0 [4x2])
+ *       2  t2~t1 [4x2] = t1 · scale [1x2]    # mul
+ *       3  result [4x2] = matmul(t2 [4x2], next [2x2])
  */
 export function printProgram(program: Program, boundNames: BufferNames = []): string {
   const names = namesOf(program, boundNames);

@@ -15,6 +15,7 @@ import {
   nn,
   relu,
   slice,
+  softmax,
   sub,
   sum,
   tensor,
@@ -33,16 +34,19 @@ const formulas = (...roots: Tensor[]): string[] =>
   formulasOf(codeOf(planOf(...roots).program.instructions[0]!)!, ['p', 'q', 'r'], ['x', 'y']);
 
 describe('printProgram', () => {
-  test('a layer: names, shapes, a transpose, what is written over, what is broadcast', () => {
-    const [x, weight, bias, next] = [value(4, 8), value(2, 8), value(2), value(2, 2)];
-    const y = matmul(relu(add(matmul(x, transpose(weight, 0, 1)), bias)), next);
-    expect(linesOf(['x', 'weight', 'bias', 'next', 'result'], y)).toEqual([
-      'program: 3 instructions, 4 operations, 1 fused region; moves 376 B; arena 64 B; 0 numbers',
-      'reads: x [4x8], weight [2x8], bias [2], next [2x2]',
+  test('a layer: names, shapes, a transpose, what follows a product, what is written over, what is broadcast', () => {
+    const [x, weight, bias, scale, next] = [value(4, 8), value(2, 8), value(2), value(2), value(2, 2)];
+    const hidden = relu(add(matmul(x, transpose(weight, 0, 1)), bias));
+    const y = matmul(mul(softmax(hidden, 1), scale), next);
+    expect(linesOf(['x', 'weight', 'bias', 'scale', 'next', 'result'], y)).toEqual([
+      'program: 4 instructions, 6 operations, 1 fused region; moves 448 B; arena 128 B; 0 numbers',
+      'reads: x [4x8], weight [2x8], bias [2], scale [2], next [2x2]',
       'writes: result [4x2]',
-      '  0  t0 [4x2] = matmul(x [4x8], weight [2x8].T)',
-      '  1  t1~t0 [4x2] = relu(t0 + bias [1x2])    # relu',
-      '  2  result [4x2] = matmul(t1 [4x2], next [2x2])',
+      '  0  t0 [4x2] = matmul(x [4x8], weight [2x8].T), then    # relu',
+      '       t0 = relu(product + bias [1x2])',
+      '  1  t1 [4x2] = softmax(t0 [4x2])',
+      '  2  t2~t1 [4x2] = t1 · scale [1x2]    # mul',
+      '  3  result [4x2] = matmul(t2 [4x2], next [2x2])',
     ]);
   });
 

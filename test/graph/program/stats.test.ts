@@ -32,14 +32,14 @@ const program: Program = {
       kernel: 'elementwise',
       inputs: [view(0)],
       outputs: [view(3)],
-      attributes: [0, 2, 1, mul, 0, 1, 0, 0, -1, 1],
+      attributes: [1, 0, 2, 1, mul, 0, 1, 0, 0, -1, 1, 0],
       label: 'square',
     },
     {
       kernel: 'elementwise',
       inputs: [view(3), view(1, [0, 1])],
       outputs: [view(4)],
-      attributes: [0, 3, 1, add, 0, 2, 0, 1, -1, 2],
+      attributes: [1, 0, 3, 1, add, 0, 2, 0, 1, -1, 2, 0],
       label: 'bias',
     },
     { kernel: 'softmax', inputs: [view(4)], outputs: [view(5)], attributes: [], label: 'softmax' },
@@ -47,21 +47,21 @@ const program: Program = {
       kernel: 'elementwise',
       inputs: [view(0)],
       outputs: [view(6)],
-      attributes: [0, 2, 1, mul, 0, 1, 0, 0, -1, 1],
+      attributes: [1, 0, 2, 1, mul, 0, 1, 0, 0, -1, 1, 0],
       label: 'square',
     },
     {
       kernel: 'elementwise',
       inputs: [view(6)],
       outputs: [view(7)],
-      attributes: [0, 2, 1, copy, 0, 1, 0, -1, -1, 1],
+      attributes: [1, 0, 2, 1, copy, 0, 1, 0, -1, -1, 1, 0],
       label: 'copy',
     },
     {
       kernel: 'elementwise',
       inputs: [view(5), view(7)],
       outputs: [view(2)],
-      attributes: [0, 4, 2, exp, 0, 2, 0, -1, -1, add, 0, 3, 2, 1, -1, 3],
+      attributes: [1, 0, 4, 2, exp, 0, 2, 0, -1, -1, add, 0, 3, 2, 1, -1, 3, 0],
       label: 'add',
     },
   ],
@@ -96,6 +96,43 @@ describe('statsOf', () => {
       [-1],
       [-1],
     ]);
+  });
+
+  test('a product counts besides the steps behind it, a fold besides those before it', () => {
+    const square = (buffer: number): View => ({ buffer, offset: 0, shape: [8, 8], strides: [8, 1] });
+    const rows: View = { buffer: 3, offset: 0, shape: [8], strides: [1] };
+    const behind: Program = {
+      buffers: [float('input', 0, 64), float('output', 0, 64), float('output', 0, 64), float('output', 0, 8)],
+      instructions: [
+        { kernel: 'matmul', inputs: [square(0), square(0)], outputs: [square(1)], attributes: [], label: 'matmul' },
+        {
+          // exp(x @ x) + x
+          kernel: 'matmul',
+          inputs: [square(0), square(0), square(0)],
+          outputs: [square(2)],
+          attributes: [1, 0, 4, 2, exp, 0, 2, 0, -1, -1, add, 0, 3, 2, 1, -1, 3, 0],
+          label: 'add',
+        },
+        {
+          // The sums of the rows of exp(x) · x.
+          kernel: 'elementwise',
+          inputs: [square(0)],
+          outputs: [rows],
+          attributes: [1, 0, 3, 2, exp, 0, 1, 0, -1, -1, mul, 0, 2, 1, 0, -1, 2, 1],
+          label: 'sum',
+        },
+      ],
+      scalars: 0,
+      arenaBytes: 0,
+      estimatedNanoseconds: 0,
+    };
+    expect(statsOf(behind)).toMatchObject({
+      ops: 1 + 3 + 3,
+      fusedRegions: 2,
+      bytesMoved: (3 + 4 + 1) * 256 + 32,
+      copies: 0,
+      recomputed: 1,
+    });
   });
 
   test('what reads other numbers, or a buffer that has been written since, is not computed again', () => {
