@@ -43,10 +43,10 @@ describe.each(backends)(`memory is flat after 500 of ${steps} small steps (%s)`,
         const all = soak(backend, mode, way);
         expect(all.length).toBe(MARKS);
         const marks = all.filter(({ step }) => step >= 500);
-        // Numbers of tensors: exactly the same, but for a slab of small ones (up to 128 KB) that a late piece still keeps. A lost
-        // tensor of 16 floats is 64 bytes a step, and more for its neighbours in the slab.
+        // Numbers of tensors: exactly the same, but for slabs of small ones that a late piece still keeps: 32 pieces of
+        // 64 bytes to 4 KB, 254 KB in all. A lost tensor of 16 floats is 64 bytes a step, and more for its neighbours.
         const external = marks.map((mark) => mark.external);
-        expect(Math.max(...external) - Math.min(...external)).toBeLessThan(160 * KILOBYTE);
+        expect(Math.max(...external) - Math.min(...external)).toBeLessThan(256 * KILOBYTE);
         expect(Math.abs(slope(marks, (mark) => mark.external))).toBeLessThan(32);
         // What V8 learns of hot functions is a third of this in the first 2,000 steps, and nothing later.
         expect(slope(marks, ({ heap }) => heap)).toBeLessThan(isFull ? KILOBYTE / 4 : KILOBYTE);

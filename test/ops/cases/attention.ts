@@ -21,12 +21,25 @@ function weightsOf(q: NDArray, k: NDArray, mask: NDArray | null, isBool: boolean
     else if (!isBool && mask !== null) score += seen;
     return isCausal && s > l ? -Infinity : score;
   });
-  return build([...batch, queries, keys], (index) => {
-    const row = Array.from({ length: keys }, (_, s) => scores.get([...index.slice(0, -1), s]));
-    const most = Math.max(...row);
-    const terms = row.map((score) => Math.exp(score - most));
-    return terms[index.at(-1)!]! / terms.reduce((a, b) => a + b, 0);
-  });
+  return build(
+    [...batch, queries, keys],
+    byRow((start) => {
+      const row = Array.from({ length: keys }, (_, s) => scores.get([...start, s]));
+      const most = Math.max(...row);
+      const terms = row.map((score) => Math.exp(score - most));
+      const total = terms.reduce((a, b) => a + b, 0);
+      return terms.map((term) => term / total);
+    }),
+  );
+}
+
+/** For `build`, which goes row by row: each row is computed once, when it begins. */
+function byRow(compute: (start: number[]) => readonly number[]): (index: readonly number[]) => number {
+  let row: readonly number[] = [];
+  return (index) => {
+    if (index.at(-1) === 0) row = compute(index.slice(0, -1));
+    return row[index.at(-1)!]!;
+  };
 }
 
 /** Element (i, j) of the matrix that broadcasting puts at a place of a batch, whose index ends with two more. */
@@ -65,11 +78,17 @@ function gradOf(isBool: boolean, options: Options) {
     const ofWeights = build([...batch, queries, keys], (index) =>
       sum(valueWidth, (j) => at(g, index, index.at(-2)!, j) * at(v, index, index.at(-1)!, j)),
     );
-    const ofScores = build([...batch, queries, keys], (index) => {
-      const row = index.slice(0, -1);
-      const mean = sum(keys, (s) => weights.get([...row, s]) * ofWeights.get([...row, s]));
-      return weights.get(index) * (ofWeights.get(index) - mean);
-    });
+    const ofScores = build(
+      [...batch, queries, keys],
+      byRow((start) => {
+        const pairs = Array.from({ length: keys }, (_, s) => {
+          const index = [...start, s];
+          return [weights.get(index), ofWeights.get(index)] as const;
+        });
+        const mean = pairs.reduce((total, [weight, grad]) => total + weight * grad, 0);
+        return pairs.map(([weight, grad]) => weight * (grad - mean));
+      }),
+    );
     const length = (queries + keys) * width + keys * valueWidth;
     return build([...batch, length], (index) => {
       const outer = index.slice(0, -1);
@@ -154,7 +173,7 @@ const attentionSamples = shapes.map((each): Sample => {
     dtypes: dtypesOf(inputs.length, isBool),
     run: (q, k, v, mask?: Tensor) => ops.attention(q, k, v, mask ?? null, attrsOf(options)),
     reference: (q, k, v, mask) => attentionOf(isBool, options)(q, k, v, mask),
-    errors: (q, k, v, mask) => attentionOf(isBool, options)(q, k, v, mask).map(() => errorOf(each)),
+    errors: (q, k, v) => build([...batchOf(q, k, v), q.shape.at(-2)!, v.shape.at(-1)!], () => errorOf(each)),
     gradient,
   };
 });
@@ -171,8 +190,11 @@ const gradSamples = shapes.map((each): Sample => {
     run: (g, x, y, z, mask?: Tensor) => ops.attentionGrad(g, x, y, z, mask ?? null, attrsOf(options)),
     reference: (g, x, y, z, mask) => gradOf(isBool, options)(g, x, y, z, mask),
     // Sums over queries or keys of products with numbers up to 2, and with gradients of weights up to 8 Ev.
-    errors: (g, x, y, z, mask) =>
-      gradOf(isBool, options)(g, x, y, z, mask).map(() => errorOf(each) * (q.at(-2)! + 1) * (1 + 8 * v.at(-1)!)),
+    errors: (g, x, y, z) =>
+      build(
+        [...batchOf(g, x, y, z), [x, y, z].reduce((length, { shape }) => length + shape.at(-2)! * shape.at(-1)!, 0)],
+        () => errorOf(each) * (q.at(-2)! + 1) * (1 + 8 * v.at(-1)!),
+      ),
     gradient,
   };
 });
