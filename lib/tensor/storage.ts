@@ -24,8 +24,9 @@ function allocate(dtype: DType, length: number, bytes: number): ArrayBuffer {
   }
 }
 
-/** Small storages of one size share a buffer, so that most need no allocation: a piece keeps at most this many alive. */
-const PIECES = 32;
+/** Small storages of one size share a buffer, a slab, so that most need no allocation; a piece keeps all of its slab alive. */
+const MOST_PIECES = 64;
+const LARGEST_SLAB = 32 * 1024;
 const LARGEST_PIECE = 4096;
 
 interface Slab {
@@ -45,8 +46,9 @@ function slabFor(dtype: DType, bytes: number): { slab: Slab; pieceBytes: number 
   const pieceBytes = 2 ** size;
   let slab = slabs[size];
   if (slab === undefined || slab.offset === slab.end) {
-    const { buffer, address, padding } = alignedBuffer(dtype, PIECES * pieceBytes);
-    slab = { buffer, address, offset: padding, end: padding + PIECES * pieceBytes };
+    const bytesOfSlab = Math.min(MOST_PIECES * pieceBytes, LARGEST_SLAB);
+    const { buffer, address, padding } = alignedBuffer(dtype, bytesOfSlab);
+    slab = { buffer, address, offset: padding, end: padding + bytesOfSlab };
     slabs[size] = slab;
   }
   return { slab, pieceBytes };
