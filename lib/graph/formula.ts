@@ -75,9 +75,11 @@ export class FormulaRecorder {
     this.#scalars = [];
     this.#captured = [];
     const outputs = withRecorder(this, () => withTrace(null, rule));
-    const { length } = this.#steps;
-    if (this.#cursor !== length) this.#steps.length = this.#cursor;
-    if (this.#formula === null || this.#changed || this.#cursor !== length) {
+    if (this.#cursor < this.#steps.length) {
+      this.#steps.length = this.#cursor;
+      this.#changed = true;
+    }
+    if (this.#formula === null || this.#changed) {
       this.#formula = this.#build(outputs);
       this.#changed = false;
     }
@@ -176,8 +178,8 @@ function structureOf(
   const reference = ({ kind, id, slot, dtype, shape }: Value): string =>
     kind === 'op' ? `${id}` : `${kind}${slot}:${dtypes[dtype].id}:${shape.join()}`;
   const steps = values.map(
-    ({ op, inputs: operands, attributes, shape, label }) =>
-      `${op!.id}(${operands.map(reference).join(' ')})${attributes.map((x) => (Object.is(x, -0) ? '-0' : x)).join()}:${shape.join()}${label}`,
+    ({ op, inputs: operands, attributes, shape, dtype, label }) =>
+      `${op!.id}(${operands.map(reference).join(' ')})${attributes.map((x) => (Object.is(x, -0) ? '-0' : x)).join()}:${dtypes[dtype].id}:${shape.join()}${label}`,
   );
   return [perElement, inputs.join(), steps.join(';'), outputs.map(({ id }) => id).join()].join('|');
 }
