@@ -43,15 +43,17 @@ async function single(bench: Bench): Promise<void> {
 /** A training step on a backend that runs nothing: recording, keying, binding, memory for the results. */
 async function withoutExecution(bench: Bench, model: ModelName): Promise<void> {
   const { title, batch } = benchmarkModels[model];
-  const name = `all but execution: train ${title}, batch ${batch}, plain`;
-  if (!bench.wants(name)) return;
+  const name = (way: string): string => `all but execution: train ${title}, batch ${batch}, ${way}`;
+  if (!Object.keys(ways).some((way) => bench.wants(name(way)))) return;
   const { x, labels } = buildBatch(model);
   const network = buildModel(model);
   evaluateSync([...network.parameters()].map(({ current }) => current));
   useBackendObject(new IdleBackend(currentBackend()));
   try {
-    const step = trainer(network);
-    await bench.compare({ name, unit: 'us', ours: () => timed('plain', () => step(x, labels).itemSync()) });
+    for (const [way, run] of Object.entries(ways)) {
+      const step = run(trainer(network));
+      await bench.compare({ name: name(way), unit: 'us', ours: () => timed(way, () => step(x, labels).itemSync()) });
+    }
   } finally {
     useBackend(backendInfo().backend);
   }
