@@ -6,6 +6,7 @@
       "native/runtime/check.cc",
       "native/runtime/check_attention.cc",
       "native/runtime/check_elementwise.cc",
+      "native/runtime/check_windows.cc",
       "native/runtime/cpu.cc",
       "native/runtime/executor.cc",
       "native/runtime/program.cc",

@@ -7,14 +7,6 @@
 namespace saddlepoint {
 namespace {
 
-// 2-D windows as convolution and pooling see them, along one of the two dims.
-struct Window {
-  int64_t kernel;
-  int64_t stride;
-  int64_t padding;
-  int64_t dilation;
-};
-
 // Far above what programs have; they bound the time that a check takes.
 constexpr int32_t kMaxInputs = 65536;
 constexpr int32_t kMaxOutputs = 1024;
@@ -69,21 +61,21 @@ class Checker {
         return matmul();
       case k_conv2d:
         return counts(2, 1, 7) && floating(0) && sameDType(0) && sameInputs(1) &&
-               convolution(inputs_[0], inputs_[1], outputs_[0]);
+               checkConvolution(inputs_[0], inputs_[1], outputs_[0], attributes_, problem_);
       case k_conv2dInputGrad:
         return counts(2, 1, 7) && floating(0) && sameDType(0) && sameInputs(1) &&
-               convolution(outputs_[0], inputs_[1], inputs_[0]);
+               checkConvolution(outputs_[0], inputs_[1], inputs_[0], attributes_, problem_);
       case k_conv2dWeightGrad:
         return counts(2, 1, 7) && floating(0) && sameDType(0) && sameInputs(1) &&
-               convolution(inputs_[1], outputs_[0], inputs_[0]);
+               checkConvolution(inputs_[1], outputs_[0], inputs_[0], attributes_, problem_);
       case k_maxPool2d:
-        return counts(1, 1, 8) && floating(0) && sameDType(0) && pool(inputs_[0], outputs_[0], true);
+        return counts(1, 1, 8) && floating(0) && sameDType(0) && checkPool(inputs_[0], outputs_[0], true, attributes_, problem_);
       case k_maxPool2dIndices:
-        return counts(1, 1, 8) && floating(0) && outputDType(kInt32) && pool(inputs_[0], outputs_[0], true);
+        return counts(1, 1, 8) && floating(0) && outputDType(kInt32) && checkPool(inputs_[0], outputs_[0], true, attributes_, problem_);
       case k_avgPool2d:
-        return counts(1, 1, 7) && floating(0) && sameDType(0) && pool(inputs_[0], outputs_[0], false);
+        return counts(1, 1, 7) && floating(0) && sameDType(0) && checkPool(inputs_[0], outputs_[0], false, attributes_, problem_);
       case k_avgPool2dInputGrad:
-        return counts(1, 1, 7) && floating(0) && sameDType(0) && pool(outputs_[0], inputs_[0], false);
+        return counts(1, 1, 7) && floating(0) && sameDType(0) && checkPool(outputs_[0], inputs_[0], false, attributes_, problem_);
       case k_batchNormStatistics:
         return counts(1, 1, 0) && floating(0) && sameDType(0) && channels(0) && statistics(outputs_[0]);
       case k_batchNorm:
@@ -255,12 +247,7 @@ class Checker {
     return std::isfinite(attributes_[attribute]) || fail("attribute " + std::to_string(attribute) + " is not finite");
   }
   bool integer(int32_t attribute, int64_t low, int64_t high, int64_t* result) {
-    const double value = attributes_[attribute];
-    if (!(value >= static_cast<double>(low) && value <= static_cast<double>(high)) || value != std::floor(value))
-      return fail("attribute " + std::to_string(attribute) + " is not an integer from " + std::to_string(low) + " to " +
-                  std::to_string(high));
-    *result = static_cast<int64_t>(value);
-    return true;
+    return integerAttribute(attributes_, attribute, low, high, result, problem_);
   }
 
   bool elementwise() {
@@ -351,41 +338,6 @@ class Checker {
            finite(0) && integer(1, 0, 1, &isCausal) && checkAttention(inputs_, outputs_[0], first, masked, problem_);
   }
 
-  bool window(int64_t size, int64_t outputSize, const Window& w) {
-    // All terms are below 2^31, so 64 bits hold every product; kernels may compute in 32.
-    const int64_t reach = w.dilation * (w.kernel - 1) + 1;
-    const int64_t padded = size + 2 * w.padding;
-    if (padded > INT32_MAX || reach > padded) return fail("its window does not fit into the padded input");
-    return require((padded - reach) / w.stride + 1 == outputSize, "the output does not have the size that follows");
-  }
-
-  bool convolution(const View& x, const View& weight, const View& y) {
-    if (x.rank != 4 || weight.rank != 4 || y.rank != 4) return fail("its tensors do not have 4 dims");
-    int64_t v[7];
-    for (int32_t i = 0; i < 7; i++)
-      if (!integer(i, i == 2 || i == 3 ? 0 : 1, INT32_MAX, &v[i])) return false;
-    const int64_t groups = v[6];
-    if (x.shape[0] != y.shape[0]) return fail("its batch sizes differ");
-    if (weight.shape[0] != y.shape[1] || weight.shape[0] % groups != 0 || weight.shape[1] * groups != x.shape[1])
-      return fail("its channels and groups do not fit");
-    if (weight.shape[2] < 1 || weight.shape[3] < 1) return fail("its window is empty");
-    return window(x.shape[2], y.shape[2], {weight.shape[2], v[0], v[2], v[4]}) &&
-           window(x.shape[3], y.shape[3], {weight.shape[3], v[1], v[3], v[5]});
-  }
-
-  bool pool(const View& x, const View& y, bool isMax) {
-    if (x.rank != 4 || y.rank != 4) return fail("its tensors do not have 4 dims");
-    int64_t v[8] = {1, 1, 1, 1, 0, 0, 1, 1};
-    const int32_t count = isMax ? 8 : 6;
-    for (int32_t i = 0; i < count; i++)
-      if (!integer(i, i == 4 || i == 5 ? 0 : 1, INT32_MAX, &v[i])) return false;
-    int64_t countIncludePad;
-    if (!isMax && !integer(6, 0, 1, &countIncludePad)) return false;
-    if (x.shape[0] != y.shape[0] || x.shape[1] != y.shape[1]) return fail("its batch sizes or channels differ");
-    return window(x.shape[2], y.shape[2], {v[0], v[2], v[4], v[6]}) &&
-           window(x.shape[3], y.shape[3], {v[1], v[3], v[5], v[7]});
-  }
-
   bool channels(int32_t input) { return require(inputs_[input].rank == 3, "its input does not have 3 dims"); }
   bool statistics(const View& view) {
     return require(view.rank == 2 && view.shape[0] == 2 && view.shape[1] == inputs_[0].shape[1],
@@ -466,6 +418,18 @@ class Checker {
 };
 
 }  // namespace
+
+bool integerAttribute(const double* attributes, int32_t index, int64_t low, int64_t high, int64_t* result,
+                      std::string* problem) {
+  const double value = attributes[index];
+  if (!(value >= static_cast<double>(low) && value <= static_cast<double>(high)) || value != std::floor(value)) {
+    *problem = "attribute " + std::to_string(index) + " is not an integer from " + std::to_string(low) + " to " +
+               std::to_string(high);
+    return false;
+  }
+  *result = static_cast<int64_t>(value);
+  return true;
+}
 
 bool checkInstruction(const Program& program, Instruction* instruction, std::string* problem) {
   if (!Checker(program, *instruction, problem).check()) return false;
