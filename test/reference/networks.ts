@@ -89,7 +89,9 @@ export function outputsOf(model: nn.Layer, recipe: Recipe, shape: Shape, dtype: 
 /** The norm of the difference, as a part of the norm of what is expected. */
 export function distance(actual: readonly number[], expected: readonly number[]): number {
   if (actual.length !== expected.length) throw new Error(`${actual.length} numbers, expected ${expected.length}`);
-  return Math.hypot(...actual.map((y, i) => y - expected[i]!)) / Math.hypot(...expected);
+  // Not Math.hypot(...list): an argument for each of a language model's logits overflows the stack.
+  const norm = (of: (i: number) => number): number => Math.sqrt(expected.reduce((sum, _, i) => sum + of(i) ** 2, 0));
+  return norm((i) => actual[i]! - expected[i]!) / norm((i) => expected[i]!);
 }
 
 /**
