@@ -1,7 +1,8 @@
 import { add, backendInfo, mul, tensor, useBackend, type Tensor } from '../../lib';
 import { currentBackend, evaluateSync, useBackend as useBackendObject } from '../../lib/graph/evaluate';
+import { Recorder, setRecorder } from '../../lib/graph/recorder';
 import type { Bench } from '../bench';
-import { timed, timedAwaited } from '../measure';
+import { timed, timedAwaited, type Contender } from '../measure';
 import { benchmarkModels, buildBatch, buildModel, trainer, type ModelName } from '../models';
 import { ways } from '../ways';
 import { IdleBackend } from './idle-backend';
@@ -44,7 +45,8 @@ async function single(bench: Bench): Promise<void> {
 async function withoutExecution(bench: Bench, model: ModelName): Promise<void> {
   const { title, batch } = benchmarkModels[model];
   const name = (way: string): string => `all but execution: train ${title}, batch ${batch}, ${way}`;
-  if (!Object.keys(ways).some((way) => bench.wants(name(way)))) return;
+  const keyed = `recording and keying: train ${title}, batch ${batch}, plain`;
+  if (!bench.wants(keyed) && !Object.keys(ways).some((way) => bench.wants(name(way)))) return;
   const { x, labels } = buildBatch(model);
   const network = buildModel(model);
   evaluateSync([...network.parameters()].map(({ current }) => current));
@@ -54,7 +56,24 @@ async function withoutExecution(bench: Bench, model: ModelName): Promise<void> {
       const step = run(trainer(network));
       await bench.compare({ name: name(way), unit: 'us', ours: () => timed(way, () => step(x, labels).itemSync()) });
     }
+    const step = trainer(network);
+    await bench.compare({ name: keyed, unit: 'us', ours: () => recordingAndKeying(() => step(x, labels).itemSync()) });
   } finally {
     useBackend(backendInfo().backend);
   }
+}
+
+/** A step until its program is found: without memory for the results, and handing over. */
+function recordingAndKeying(step: () => unknown): Contender {
+  const time = (count: number): number => {
+    const recorder = new Recorder();
+    setRecorder(recorder);
+    const began = recorder.now();
+    for (let i = 0; i < count; i++) step();
+    const whole = recorder.now() - began;
+    setRecorder(null);
+    const submitting = recorder.spans.filter(({ phase }) => phase === 'submitting');
+    return (whole - submitting.reduce((sum, { start, end }) => sum + end - start, 0)) / 1e9 / count;
+  };
+  return { name: 'recording and keying', time };
 }

@@ -1,8 +1,8 @@
 import { recordTogether, submit } from '../graph/evaluate';
 import { labelled, withGradMode } from '../graph/modes';
 import { add } from '../ops/elementwise';
-import type { Tensor, TensorBase } from '../tensor/tensor';
-import { checkDifferentiable, pullBack, seedFor } from './reverse';
+import { withoutCapturing, type Tensor, type TensorBase, type Variable } from '../tensor/tensor';
+import { checkDifferentiable, pullBack, seedFor, type Cotangents } from './reverse';
 
 export interface BackwardOptions {
   /** Keep the recipes, so that a second backward() through them is possible. Default: `createGraph`. */
@@ -29,25 +29,39 @@ export function backward(loss: TensorBase, gradient?: TensorBase, options: Backw
   const seed = seedFor('backward', output, gradient?.capture());
   const isTarget = (tensor: Tensor): boolean => tensor.isLeaf && tensor.requiresGrad;
   const { cotangents, path } = pullBack('backward', [output], [seed], isTarget, createGraph);
-  const gradients = accumulate(cotangents, createGraph);
+  const gradients = accumulate(cotangents, createGraph, Math.max(output.serial, seed.serial));
   // Whatever computes one gradient computes them all, and the loss.
   const companions = [output, ...gradients].filter((tensor) => tensor.pending);
-  for (const gradient of gradients) gradient.companions = companions;
+  for (const gradient of gradients) {
+    // Two leaves share it.
+    if (gradient.companions === companions) gradient.captured = true;
+    gradient.companions = companions;
+  }
   if (!(options.retainGraph ?? createGraph)) free(path);
 }
 
-function accumulate(cotangents: ReadonlyMap<Tensor, Tensor>, createGraph: boolean): Tensor[] {
-  const targets = [...cotangents].map(([leaf, g]) => ({ owner: leaf.variable ?? leaf, g }));
+/** Adds each cotangent to the gradient of its leaf; gives the gradients. What was recorded after `last` is ours alone. */
+function accumulate(cotangents: Cotangents, createGraph: boolean, last: number): Tensor[] {
+  const targets: { owner: Tensor | Variable; g: Tensor; earlier: Tensor | null }[] = [];
+  withoutCapturing(() => {
+    for (const [leaf, g] of cotangents) {
+      const owner = leaf.variable ?? leaf;
+      targets.push({ owner, g, earlier: owner.grad });
+    }
+  });
   // An earlier backward's gradients that are still pending start now, so that accumulating over micro-batches never
   // builds one giant recipe.
-  const earlier = targets.flatMap(({ owner }) => (owner.grad?.pending === true ? [owner.grad] : []));
-  if (earlier.length > 0) void submit(earlier);
+  const pending = targets.flatMap(({ earlier }) => (earlier?.pending === true ? [earlier] : []));
+  if (pending.length > 0) void submit(pending);
   return recordTogether(() =>
     withGradMode(createGraph, 'backward', () =>
       labelled('backward', () =>
-        targets.map(({ owner, g }) => {
-          owner.grad = owner.grad === null ? g : add(owner.grad, g);
-          return owner.grad;
+        targets.map(({ owner, g, earlier }) => {
+          const gradient = earlier === null ? g : add(earlier, g);
+          // The caller's own tensor, or one that others may be made of: never written over.
+          if (gradient.serial <= last || gradient.requiresGrad) gradient.captured = true;
+          owner.grad = gradient;
+          return gradient;
         }),
       ),
     ),

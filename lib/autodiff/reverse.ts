@@ -2,6 +2,7 @@ import { GradientError, ShapeError } from '../errors';
 import { recordTogether } from '../graph/evaluate';
 import { labelled, withGradMode, withSite } from '../graph/modes';
 import { opOf } from '../graph/op';
+import { inOrder } from '../graph/program/trace';
 import { cast } from '../ops/cast';
 import { add } from '../ops/elementwise';
 import { sum } from '../ops/reduce';
@@ -24,9 +25,9 @@ export function pullBack(
   wants: (tensor: Tensor) => boolean,
   createGraph: boolean,
 ): { cotangents: Cotangents; path: Tensor[] } {
-  const path = pathTo(outputs, wants);
-  for (const tensor of path) checkNotFreed(op, tensor);
-  const onPath = new Set(path);
+  const walk = newWalk();
+  const path = pathTo(outputs, wants, walk);
+  for (let i = 0; i < path.length; i++) checkNotFreed(op, path[i]!);
   const cotangents: Cotangents = new Map();
   const recomputation = new Recomputation(cotangents);
   const accumulate = (tensor: Tensor, g: Tensor): void => {
@@ -34,24 +35,28 @@ export function pullBack(
     const known = cotangents.get(tensor);
     cotangents.set(tensor, known === undefined ? g : add(known, g));
   };
+  const visit = (tensor: Tensor, g: Tensor): void => {
+    const { vjp } = opOf(tensor);
+    if (vjp === 'none') return;
+    recomputation.enter(tensor);
+    const { inputs, output } = recomputation.read(tensor);
+    // A gradient that fails is an error of the operation that the user called.
+    const parts = withSite(tensor.site, () => labelled(tensor.label, () => vjp(g, inputs, output, tensor.attrs)));
+    for (let i = 0; i < tensor.inputs.length; i++) {
+      const input = tensor.inputs[i]!;
+      const part = parts[i];
+      if (part && input.walk === walk) accumulate(input, fit(part, input));
+    }
+  };
   recordTogether(() =>
     withGradMode(createGraph, 'gradients', () => {
       outputs.forEach((output, i) => {
-        if (onPath.has(output)) accumulate(output, seeds[i]!);
+        if (output.walk === walk) accumulate(output, seeds[i]!);
       });
       for (const tensor of path) {
         const g = cotangents.get(tensor);
-        if (g === undefined || tensor.isLeaf || !tensor.inputs.some((input) => onPath.has(input))) continue;
-        const { vjp } = opOf(tensor);
-        if (vjp === 'none') continue;
-        recomputation.enter(tensor);
-        const { inputs, output } = recomputation.read(tensor);
-        // A gradient that fails is an error of the operation that the user called.
-        const parts = withSite(tensor.site, () => labelled(tensor.label, () => vjp(g, inputs, output, tensor.attrs)));
-        tensor.inputs.forEach((input, i) => {
-          const part = parts[i];
-          if (part && onPath.has(input)) accumulate(input, fit(part, input));
-        });
+        if (g === undefined || tensor.isLeaf || !hasInputOn(tensor, walk)) continue;
+        visit(tensor, g);
         if (!wants(tensor)) cotangents.delete(tensor);
       }
       recomputation.end();
@@ -60,27 +65,48 @@ export function pullBack(
   return { cotangents, path };
 }
 
-/** Everything between the outputs and what is wanted, the latest recorded first. */
-export function pathTo(outputs: readonly Tensor[], wants: (tensor: Tensor) => boolean): Tensor[] {
-  const seen = new Set<Tensor>(outputs);
-  const stack = [...seen];
-  const order: Tensor[] = [];
-  while (stack.length > 0) {
-    const tensor = stack.pop()!;
-    order.push(tensor);
-    if (tensor.isLeaf || opOf(tensor).vjp === 'none') continue;
-    for (const input of tensor.inputs)
-      if (input.requiresGrad && !seen.has(input)) {
-        seen.add(input);
-        stack.push(input);
-      }
-  }
+let walks = 0;
+
+/** A number that marks the tensors of one walk. */
+function newWalk(): number {
+  return ++walks;
+}
+
+/** Everything between the outputs and what is wanted, the latest recorded first; marked by `walk`. */
+export function pathTo(outputs: readonly Tensor[], wants: (tensor: Tensor) => boolean, walk = newWalk()): Tensor[] {
+  const order = differentiable(outputs, -walk);
   // Keep what leads to something wanted; inputs come before what uses them.
-  order.sort((a, b) => a.serial - b.serial);
-  const leads = new Set<Tensor>();
-  for (const tensor of order)
-    if (wants(tensor) || (!tensor.isLeaf && tensor.inputs.some((input) => leads.has(input)))) leads.add(tensor);
-  return order.filter((tensor) => leads.has(tensor)).reverse();
+  const path: Tensor[] = [];
+  for (let i = 0; i < order.length; i++) {
+    const tensor = order[i]!;
+    if (!wants(tensor) && (tensor.isLeaf || !hasInputOn(tensor, walk))) continue;
+    tensor.walk = walk;
+    path.push(tensor);
+  }
+  return path.reverse();
+}
+
+/** What the outputs are made of and gradients flow to, in the order of recording; marked by `walk`. */
+function differentiable(outputs: readonly Tensor[], walk: number): Tensor[] {
+  const found: Tensor[] = [];
+  const reach = (tensor: Tensor): void => {
+    if (tensor.walk === walk) return;
+    tensor.walk = walk;
+    found.push(tensor);
+  };
+  for (const output of outputs) reach(output);
+  for (let next = 0; next < found.length; next++) {
+    const tensor = found[next]!;
+    if (tensor.isLeaf || opOf(tensor).vjp === 'none') continue;
+    const { inputs } = tensor;
+    for (let i = 0; i < inputs.length; i++) if (inputs[i]!.requiresGrad) reach(inputs[i]!);
+  }
+  return inOrder(found);
+}
+
+function hasInputOn({ inputs }: Tensor, walk: number): boolean {
+  for (let i = 0; i < inputs.length; i++) if (inputs[i]!.walk === walk) return true;
+  return false;
 }
 
 /** A cotangent with its primal's shape and dtype: broadcast dims are summed out. */
@@ -88,9 +114,9 @@ export function fit(g: Tensor, primal: Tensor): Tensor {
   const typed = g.dtype === primal.dtype ? g : cast(g, primal.dtype);
   if (shapesEqual(typed.shape, primal.shape)) return typed;
   const missing = typed.shape.length - primal.shape.length;
-  const dim = typed.shape.flatMap((size, i) =>
-    i < missing || (primal.shape[i - missing] === 1 && size !== 1) ? [i] : [],
-  );
+  const dim: number[] = [];
+  for (let i = 0; i < typed.shape.length; i++)
+    if (i < missing || (primal.shape[i - missing] === 1 && typed.shape[i] !== 1)) dim.push(i);
   const summed = dim.length === 0 ? typed : sum(typed, { dim });
   return shapesEqual(summed.shape, primal.shape) ? summed : reshape(summed, primal.shape);
 }

@@ -1,5 +1,5 @@
 import { DTypeError, ShapeError } from '../errors';
-import type { TypedArray } from '../tensor/dtype';
+import type { DType, TypedArray } from '../tensor/dtype';
 import { formatShape } from '../tensor/shape';
 import { setAddressOf, Storage } from '../tensor/storage';
 import type { Tensor } from '../tensor/tensor';
@@ -178,24 +178,33 @@ function compileNow(traced: Trace, backend: Backend): Compiled {
   }
 }
 
-/** Gives the roots their storages, new ones or those of the versions they replace, and lists what the program binds. */
-function bind(traced: Trace, compiled: Compiled): Storage[] {
-  const { outputs, rootOutputs } = compiled;
-  const storages = new Array<Storage>(outputs.length);
-  for (let i = 0; i < outputs.length; i++) {
-    const { slot, donor } = outputs[i]!;
-    storages[i] = donor >= 0 ? traced.leaves[donor]!.storage! : new Storage(slot.dtype, slot.length);
-  }
-  const first = new Array<Tensor | undefined>(outputs.length);
-  for (let i = 0; i < rootOutputs.length; i++) {
+/**
+ * Gives the roots their storages: those of the versions they replace, room that an earlier gradient has left, or new ones;
+ * and lists what the program binds.
+ */
+function bind({ roots, leaves }: Trace, { outputs, rootOutputs, bindings }: Compiled): Storage[] {
+  const owners = new Array<Tensor | undefined>(outputs.length);
+  for (let i = 0; i < roots.length; i++) {
+    const root = roots[i]!;
     const output = rootOutputs[i]!;
-    const root = traced.roots[i]!;
-    root.storage = storages[output]!;
-    // Two tensors that share their numbers: neither may be overwritten.
-    if (first[output] !== undefined) first[output].captured = root.captured = true;
-    else first[output] = root;
+    const owner = owners[output];
+    if (owner !== undefined) {
+      // Two tensors that share their numbers: neither may be overwritten.
+      root.storage = owner.storage;
+      owner.captured = root.captured = true;
+      continue;
+    }
+    const { slot, donor } = outputs[output]!;
+    root.storage = donor >= 0 ? leaves[donor]!.storage! : (roomOf(root, slot) ?? new Storage(slot.dtype, slot.length));
+    owners[output] = root;
   }
-  return compiled.bindings.map(({ leaf, output }) => (output >= 0 ? storages[output]! : traced.leaves[leaf]!.storage!));
+  return bindings.map(({ leaf, output }) => (output >= 0 ? owners[output]!.storage! : leaves[leaf]!.storage!));
+}
+
+function roomOf(root: Tensor, { dtype, length }: { dtype: DType; length: number }): Storage | null {
+  const { room } = root;
+  root.room = null;
+  return room !== null && room.dtype === dtype && room.length === length ? room : null;
 }
 
 /** After submission: what has its value forgets its recipe unless a gradient may be asked; recomputation is counted. */

@@ -19,7 +19,7 @@ export function compileTrace(trace: Trace): Plan {
 }
 
 interface Entry {
-  readonly signature: readonly number[];
+  readonly signature: Int32Array;
   readonly compiled: Compiled;
 }
 
@@ -34,23 +34,27 @@ export class ProgramCache {
     return this.#size;
   }
 
-  find(trace: Trace): Compiled | null {
-    const hash = hashOf(trace.signature);
+  find({ signature }: Trace): Compiled | null {
+    const { hash } = signature;
     const bucket = this.#entries.get(hash);
-    const entry = bucket?.find(({ signature }) => equal(signature, trace.signature));
-    if (entry === undefined) return null;
-    this.#entries.delete(hash);
-    this.#entries.set(hash, bucket!);
-    return entry.compiled;
+    if (bucket === undefined) return null;
+    for (let i = 0; i < bucket.length; i++) {
+      if (!signature.equals(bucket[i]!.signature)) continue;
+      this.#entries.delete(hash);
+      this.#entries.set(hash, bucket);
+      return bucket[i]!.compiled;
+    }
+    return null;
   }
 
   compile(trace: Trace, backend: Backend): Compiled {
+    const { hash } = trace.signature;
+    const signature = trace.signature.copy();
     const made = compileTrace(trace);
     const compiled = { ...made, loaded: backend.load(made.program) };
-    const hash = hashOf(trace.signature);
     const bucket = this.#entries.get(hash);
-    if (bucket === undefined) this.#entries.set(hash, [{ signature: trace.signature, compiled }]);
-    else bucket.push({ signature: trace.signature, compiled });
+    if (bucket === undefined) this.#entries.set(hash, [{ signature, compiled }]);
+    else bucket.push({ signature, compiled });
     this.#size++;
     while (this.#size > this.limit) {
       const [oldest, entries] = this.#entries.entries().next().value!;
@@ -64,31 +68,4 @@ export class ProgramCache {
     this.#entries.clear();
     this.#size = 0;
   }
-}
-
-const float64 = new Float64Array(1);
-const halves = new Int32Array(float64.buffer);
-
-/** FNV-1a over the words of the numbers. */
-function hashOf(signature: readonly number[]): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < signature.length; i++) {
-    const value = signature[i]!;
-    if ((value | 0) === value) hash = Math.imul(hash ^ value, 0x01000193);
-    else {
-      float64[0] = value;
-      hash = Math.imul(Math.imul(hash ^ halves[0]!, 0x01000193) ^ halves[1]!, 0x01000193);
-    }
-  }
-  return hash;
-}
-
-function equal(a: readonly number[], b: readonly number[]): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) {
-    const x = a[i]!;
-    // NaN is equal to itself here, and 0 is not -0: both can be attributes.
-    if (x === b[i] ? x === 0 && !Object.is(x, b[i]) : !Object.is(x, b[i])) return false;
-  }
-  return true;
 }

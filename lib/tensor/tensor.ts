@@ -91,7 +91,7 @@ export class Tensor extends TensorBase {
   released = false;
   /** The Variable that this is, or was, a version of: where gradients stop and go to. */
   variable: Variable | null = null;
-  /** Somebody besides the optimizer may read this version: never overwrite its storage. */
+  /** Somebody besides the optimizer may read this version or gradient: never overwrite its storage. */
   captured = false;
   /** Computed before as an intermediate of some program. */
   computed = false;
@@ -99,6 +99,8 @@ export class Tensor extends TensorBase {
   companions: readonly Tensor[] | null = null;
   /** The version whose place this one takes; known until its program is submitted. */
   replaces: Tensor | null = null;
+  /** Memory that nobody reads any more: its value may be written there. */
+  room: Storage | null = null;
   /** Serial of the oldest recipe that this one needs: bounds the number of pending nodes. */
   oldest = this.serial;
   /** What the user called, for error messages. */
@@ -108,6 +110,7 @@ export class Tensor extends TensorBase {
   /** Scratch marks of graph walks. */
   visit = 0;
   rooted = 0;
+  walk = 0;
   index = 0;
 
   constructor(
@@ -181,6 +184,8 @@ export class Variable extends TensorBase {
   readonly dtype: DType;
   readonly requiresGrad: boolean;
   #grad: Tensor | null = null;
+  /** Of a gradient that has gone, unseen: the next one takes it. */
+  #room: Storage | null = null;
   #current: Tensor;
   /** Whether the current version outlives a failed program: its value exists, or it was assigned by hand. */
   #stands = true;
@@ -215,8 +220,21 @@ export class Variable extends TensorBase {
   }
 
   set grad(gradient: Tensor | null) {
-    currentTrace()?.changes(this);
+    const trace = currentTrace();
+    if (trace !== null) trace.changes(this);
+    else this.#passRoom(gradient);
     this.#grad = gradient;
+  }
+
+  /** So that a training step does not ask the system for new memory for every gradient. */
+  #passRoom(gradient: Tensor | null): void {
+    const last = this.#grad;
+    if (gradient === null) {
+      if (last !== null && !last.captured) this.#room = last.storage;
+    } else if (gradient.pending) {
+      gradient.room = this.#room;
+      this.#room = null;
+    }
   }
 
   /** The gradient, without marking it as seen. */

@@ -1,6 +1,7 @@
 import { dtypes } from '../../tensor/dtype';
 import type { Tensor } from '../../tensor/tensor';
 import { opOf } from '../op';
+import { Signature } from './signature';
 
 /** The recipe of some tensors, laid flat. Everything in it that is not part of `signature` is an input of the program. */
 export interface Trace {
@@ -14,11 +15,12 @@ export interface Trace {
   readonly roots: readonly Tensor[];
   /** For each root the leaf whose storage it may take over, or -1. */
   readonly donors: readonly number[];
-  /** The structure as numbers: two recipes with equal signatures are one program. */
-  readonly signature: readonly number[];
+  /** The structure: two recipes with equal signatures are one program. It stands until the next trace. */
+  readonly signature: Signature;
 }
 
 let walks = 0;
+const signature = new Signature();
 
 /** Which tensors come along, and what may be overwritten: as recorded, or as a compiled function knows better. */
 export interface TraceOptions {
@@ -38,17 +40,18 @@ export function trace(wanted: readonly Tensor[], options: TraceOptions = asRecor
   const { nodes, roots } = collect(wanted, options.companions);
   const leaves: Tensor[] = [];
   const scalars: Tensor[] = [];
-  const signature: number[] = [];
   const walk = ++walks;
-  nodes.forEach((node, index) => {
+  signature.clear();
+  for (let index = 0; index < nodes.length; index++) {
+    const node = nodes[index]!;
     node.index = index;
     node.visit = walk;
-  });
-  for (const node of nodes) {
     const { inputs, attributes, shape } = node;
-    signature.push(node.op!.id, dtypes[node.dtype].id, inputs.length, attributes.length, shape.length);
-    for (let i = 0; i < attributes.length; i++) signature.push(attributes[i]!);
-    for (let i = 0; i < shape.length; i++) signature.push(shape[i]!);
+    signature.add(node.op!.id);
+    signature.add(dtypes[node.dtype].id | (inputs.length << 4));
+    signature.add(attributes.length | (shape.length << 24));
+    signature.addAll(attributes);
+    signature.addAll(shape);
     for (let i = 0; i < inputs.length; i++) {
       const input = inputs[i]!;
       if (input.visit !== walk) {
@@ -56,19 +59,22 @@ export function trace(wanted: readonly Tensor[], options: TraceOptions = asRecor
         const list = input.isScalar ? scalars : leaves;
         input.index = list.length;
         list.push(input);
-        // A new input: its kind, dtype and shape.
-        signature.push(input.isScalar ? -1 : -2, dtypes[input.dtype].id, input.shape.length);
-        for (let k = 0; k < input.shape.length; k++) signature.push(input.shape[k]!);
+        // A new input: its dtype and shape.
+        signature.add(-1 - dtypes[input.dtype].id);
+        signature.add(input.shape.length);
+        signature.addAll(input.shape);
       }
-      signature.push(input.index, input.isScalar ? 0 : input.pending ? 1 : 2);
+      signature.add((input.index << 2) | (input.isScalar ? 0 : input.pending ? 1 : 2));
     }
   }
-  const donors = roots.map((root) => {
+  const donors = new Array<number>(roots.length);
+  for (let i = 0; i < roots.length; i++) {
     // Only if this program reads it.
-    const donor = options.donor(root);
-    return donor === null || donor.visit !== walk ? -1 : donor.index;
-  });
-  for (let i = 0; i < roots.length; i++) signature.push(roots[i]!.index, donors[i]!);
+    const donor = options.donor(roots[i]!);
+    donors[i] = donor === null || donor.visit !== walk ? -1 : donor.index;
+    signature.add(roots[i]!.index);
+    signature.add(donors[i]!);
+  }
   return { nodes, leaves, scalars, roots, donors, signature };
 }
 
@@ -108,7 +114,7 @@ function collect(wanted: readonly Tensor[], companions: boolean): { nodes: Tenso
 }
 
 /** By the order of recording. Serials of one recipe lie close together: mostly they are places in a list. */
-function inOrder(tensors: Tensor[]): Tensor[] {
+export function inOrder(tensors: Tensor[]): Tensor[] {
   let [least, most] = [Infinity, 0];
   for (let i = 0; i < tensors.length; i++) {
     const { serial } = tensors[i]!;

@@ -22,7 +22,7 @@ const value = (...shape: number[]): Tensor => tensor(new Float32Array(shape.redu
 
 describe('trace', () => {
   test('equal structures have equal signatures, whatever their numbers', () => {
-    const signature = (rate: number, x: Tensor): readonly number[] => trace([add(mul(x, rate), x)]).signature;
+    const signature = (rate: number, x: Tensor): Int32Array => trace([add(mul(x, rate), x)]).signature.copy();
     expect(signature(0.5, value(2, 3))).toEqual(signature(NaN, value(2, 3)));
     expect(signature(0.5, value(2, 3))).not.toEqual(signature(0.5, value(3, 2)));
     expect(signature(0.5, value(2, 3))).not.toEqual(signature(0.5, tensor(new Float64Array(6), { shape: [2, 3] })));
@@ -30,7 +30,7 @@ describe('trace', () => {
 
   test('which operands are the same is part of the structure', () => {
     const [a, b] = [value(4), value(4)];
-    expect(trace([add(a, a)]).signature).not.toEqual(trace([add(a, b)]).signature);
+    expect(trace([add(a, a)]).signature.copy()).not.toEqual(trace([add(a, b)]).signature.copy());
   });
 });
 
