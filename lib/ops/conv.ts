@@ -3,6 +3,7 @@ import { labelled } from '../graph/modes';
 import { defineOp } from '../graph/op';
 import { checkInteger, formatShape, MAX_ELEMENTS, shapesEqual, type Shape } from '../tensor/shape';
 import type { Tensor, TensorBase } from '../tensor/tensor';
+import { currentTrace, refuseInTrace } from '../tensor/tracing';
 import { add } from './elementwise';
 import { sameFloats } from './operands';
 import { pad } from './place';
@@ -22,12 +23,37 @@ interface SizedGeometry extends Geometry {
   readonly size: Pair;
 }
 
-const attributesOf = ({ stride, padding, dilation, groups }: Geometry): number[] => [
-  ...stride,
-  ...padding,
-  ...dilation,
-  groups,
-];
+export interface ConvolutionSettings {
+  /** 'auto' where not given: Winograd's algorithm where it is faster; 'off': never. */
+  readonly winograd?: 'auto' | 'off';
+}
+
+class Convolution {
+  winograd: 'auto' | 'off' = 'auto';
+}
+
+const settings = new Convolution();
+
+/**
+ * How convolutions that are recorded from now on are computed by the native backend. Winograd's F(4x4, 3x3) needs a quarter of the
+ * multiplications of a 3x3 convolution with stride 1 (float32, forward and both gradients), and its rounding errors are
+ * some 7 times as large as those of the direct sum (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016).
+ * Throws ValueError for another value.
+ *
+ *     setConvolution({ winograd: 'off' });
+ *     const y = conv2d(x, weight, null, { padding: 1 });
+ */
+export function setConvolution({ winograd = 'auto' }: ConvolutionSettings): void {
+  if (winograd !== 'auto' && winograd !== 'off')
+    throw new ValueError(`setConvolution: winograd is 'auto' or 'off', got ${String(winograd)}`);
+  refuseInTrace('setConvolution', 'set it before you compile');
+  settings.winograd = winograd;
+}
+
+function attributesOf({ stride, padding, dilation, groups }: Geometry): number[] {
+  currentTrace()?.guard(settings, 'winograd', () => settings.winograd);
+  return [...stride, ...padding, ...dilation, groups, settings.winograd === 'auto' ? 1 : 0];
+}
 
 /** [OH, OW]. Throws unless x and weight fit each other. */
 function outputShape(op: string, x: Shape, weight: Shape, geometry: Geometry): number[] {

@@ -54,7 +54,8 @@ export { softmaxCrossEntropy, softmaxCrossEntropyGrad } from './cross-entropy';
 export { logSoftmax, softmax } from './softmax';
 export { attention, attentionGrad, type AttentionAttrs } from './attention';
 export { matmul } from './matmul';
-export { conv2d, conv2dInputGrad, conv2dWeightGrad, type ConvOptions } from './conv';
+export { conv2d, conv2dInputGrad, conv2dWeightGrad, setConvolution } from './conv';
+export type { ConvOptions, ConvolutionSettings } from './conv';
 export {
   adaptiveAvgPool2d,
   avgPool2d,

@@ -1,8 +1,7 @@
 import type { FormulaRecorder } from '../graph/formula';
-import { withRecorder } from '../graph/record';
-import { full } from '../ops/create';
-import type { Shape } from '../tensor/shape';
-import { Variable, type Tensor } from '../tensor/tensor';
+import { sizeOf, type Shape } from '../tensor/shape';
+import { Storage } from '../tensor/storage';
+import { Tensor, Variable } from '../tensor/tensor';
 import { withTrace } from '../tensor/tracing';
 
 /** More steps than programs may be in flight: how far back a failure can reach. */
@@ -37,9 +36,11 @@ export class ParameterState {
   variable(name: string, { shape = this.parameter.shape, fill = 0 }: Initial = {}): Variable {
     let variable = this.variables.get(name);
     if (variable === undefined) {
-      // A value of its own, whatever formula or trace is being recorded.
-      const make = (): Variable => new Variable(full(shape, fill, { dtype: this.parameter.dtype }));
-      variable = withRecorder(null, () => withTrace(null, make));
+      // A value that nobody else sees: so the first step is the program that all later ones are.
+      const storage = new Storage(this.parameter.dtype, sizeOf(shape));
+      storage.data.fill(fill as never);
+      variable = withTrace(null, () => new Variable(Tensor.ofStorage(storage, shape)));
+      variable.current.captured = false;
       this.variables.set(name, variable);
       this.#firstSteps.set(name, this.step);
     }

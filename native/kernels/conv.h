@@ -1,5 +1,5 @@
-// The attributes of a convolution, [strideH, strideW, paddingH, paddingW, dilationH, dilationW, groups], and its
-// shapes.
+// The attributes of a convolution, [strideH, strideW, paddingH, paddingW, dilationH, dilationW, groups, winograd], and
+// its shapes.
 #pragma once
 #include "conv_tile.h"
 
@@ -10,6 +10,12 @@ struct ConvShape {
   int strideY, strideX, paddingY, paddingX, dilationY, dilationX, groups;
   int images, inChannels, outChannels;  // channels of one group
   int height, width, outHeight, outWidth, kernelY, kernelX;
+  bool winograd;  // may be used
+
+  bool isWinogradShape() const {
+    return winograd && kernelY == 3 && kernelX == 3 && strideY == 1 && strideX == 1 && dilationY == 1 &&
+           dilationX == 1 && paddingY <= 2 && paddingX <= 2 && groups == 1;
+  }
 };
 
 inline ConvShape convShape(const Call& call, const View& input, const View& weight, const View& output) {
@@ -22,6 +28,7 @@ inline ConvShape convShape(const Call& call, const View& input, const View& weig
   s.dilationY = static_cast<int>(a[4]);
   s.dilationX = static_cast<int>(a[5]);
   s.groups = static_cast<int>(a[6]);
+  s.winograd = a[7] != 0;
   s.images = input.shape[0];
   s.inChannels = weight.shape[1];
   s.outChannels = weight.shape[0] / s.groups;

@@ -1,9 +1,26 @@
 // Convolution, forward: the windows of an image times the weights.
 #include "conv.h"
 #include "conv_windows.h"
+#include "winograd_product.h"
 
 namespace saddlepoint {
 namespace {
+
+WinogradProduct<float> winogradForward(const Call& call, const ConvShape& s) {
+  WinogradProduct<float> p;
+  p.images = s.images;
+  p.rows = s.outChannels;
+  p.outHeight = s.outHeight;
+  p.outWidth = s.outWidth;
+  p.source = {tileGrid(s.height, s.width, s.paddingY, s.paddingX, s.outHeight, s.outWidth),
+              static_cast<const float*>(call.inputs[0].data), s.inChannels};
+  p.weights = static_cast<const float*>(call.inputs[1].data);
+  p.rowPitch = 9 * s.inChannels;
+  p.channelPitch = 9;
+  p.flipped = false;
+  p.out = static_cast<float*>(call.outputs[0].data);
+  return p;
+}
 
 template <typename T>
 Failure conv2d(const Call& call) {
@@ -11,6 +28,10 @@ Failure conv2d(const Call& call) {
   if (out.size == 0) return kOk;
   if (weight.size == 0) return fillZero<T>(out), kOk;
   const ConvShape s = convShape(call, x, weight, out);
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (s.isWinogradShape() && winogradPays(s.images, s.inChannels, s.outChannels, s.outHeight, s.outWidth))
+      return winogradProduct(call, winogradForward(call, s));
+  }
   WindowProduct<T> p;
   p.images = s.images;
   p.groups = s.groups;

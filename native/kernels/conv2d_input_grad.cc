@@ -3,6 +3,7 @@
 // remainder is a convolution of its own, with stride 1.
 #include "conv.h"
 #include "conv_windows.h"
+#include "winograd_product.h"
 
 namespace saddlepoint {
 namespace {
@@ -76,6 +77,22 @@ Failure runPhase(const Call& call, const ConvShape& s, const Phase& phaseY, cons
   return failure != kOk ? failure : multiplyWindows(call, p, rowsPerPart);
 }
 
+WinogradProduct<float> winogradInputGrad(const Call& call, const ConvShape& s) {
+  WinogradProduct<float> p;
+  p.images = s.images;
+  p.rows = s.inChannels;
+  p.outHeight = s.height;
+  p.outWidth = s.width;
+  p.source = {tileGrid(s.outHeight, s.outWidth, 2 - s.paddingY, 2 - s.paddingX, s.height, s.width),
+              static_cast<const float*>(call.inputs[0].data), s.outChannels};
+  p.weights = static_cast<const float*>(call.inputs[1].data);
+  p.rowPitch = 9;
+  p.channelPitch = 9 * s.inChannels;
+  p.flipped = true;
+  p.out = static_cast<float*>(call.outputs[0].data);
+  return p;
+}
+
 template <typename T>
 Failure conv2dInputGrad(const Call& call) {
   const View &g = call.inputs[0], &weight = call.inputs[1], &out = call.outputs[0];
@@ -84,6 +101,10 @@ Failure conv2dInputGrad(const Call& call) {
   // Pixels that no window reaches stay zero.
   if (s.strideY > 1 || s.strideX > 1 || g.size == 0 || weight.size == 0) fillZero<T>(out);
   if (g.size == 0 || weight.size == 0) return kOk;
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (s.isWinogradShape() && winogradPays(s.images, s.outChannels, s.inChannels, s.height, s.width))
+      return winogradProduct(call, winogradInputGrad(call, s));
+  }
   for (int y = 0; y < smaller(s.strideY, s.height); ++y) {
     for (int x = 0; x < smaller(s.strideX, s.width); ++x) {
       const Failure failure = runPhase(call, s, {y, s.strideY, s.paddingY, s.dilationY, s.kernelY},

@@ -2,6 +2,7 @@
 // contraction over the pixels of all images. The images are cut into slices by shape; each slice has its own sum, and
 // the sums are added in a tree.
 #include "conv.h"
+#include "winograd_weights.h"
 
 namespace saddlepoint {
 namespace {
@@ -259,6 +260,15 @@ Failure addSlices(const Call& call, T* sums, int slices, ptrdiff_t size) {
   });
 }
 
+WinogradWeightGrad<float> winogradPlan(const Call& call, const ConvShape& s) {
+  const TileGrid pixels = tileGrid(s.height, s.width, s.paddingY, s.paddingX, s.outHeight, s.outWidth);
+  const TileGrid gradients = tileGrid(s.outHeight, s.outWidth, 0, 0, s.outHeight, s.outWidth);
+  return {s.images,
+          {pixels, static_cast<const float*>(call.inputs[1].data), s.inChannels},
+          {gradients, static_cast<const float*>(call.inputs[0].data), s.outChannels},
+          static_cast<float*>(call.outputs[0].data)};
+}
+
 template <typename T>
 Failure conv2dWeightGrad(const Call& call) {
   const View &g = call.inputs[0], &x = call.inputs[1], &out = call.outputs[0];
@@ -266,6 +276,10 @@ Failure conv2dWeightGrad(const Call& call) {
   if (g.size == 0 || x.size == 0) return fillZero<T>(out), kOk;
   constexpr int lanes = Vec<T>::lanes;
   const ConvShape s = convShape(call, x, out, g);
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (s.isWinogradShape() && winogradPays(s.images, s.inChannels, s.outChannels, s.outHeight, s.outWidth))
+      return winogradWeightGrad(call, winogradPlan(call, s));
+  }
   const ptrdiff_t size = out.size;
   const WeightGradPlan plan = planFor(s, size);
   const int taps = s.kernelY * s.kernelX, depth = plan.channelsPerPart * taps;

@@ -60,13 +60,13 @@ class Checker {
       case k_matmul:
         return matmul();
       case k_conv2d:
-        return counts(2, 1, 7) && floating(0) && sameDType(0) && sameInputs(1) &&
+        return counts(2, 1, 8) && floating(0) && sameDType(0) && sameInputs(1) &&
                checkConvolution(inputs_[0], inputs_[1], outputs_[0], attributes_, problem_);
       case k_conv2dInputGrad:
-        return counts(2, 1, 7) && floating(0) && sameDType(0) && sameInputs(1) &&
+        return counts(2, 1, 8) && floating(0) && sameDType(0) && sameInputs(1) &&
                checkConvolution(outputs_[0], inputs_[1], inputs_[0], attributes_, problem_);
       case k_conv2dWeightGrad:
-        return counts(2, 1, 7) && floating(0) && sameDType(0) && sameInputs(1) &&
+        return counts(2, 1, 8) && floating(0) && sameDType(0) && sameInputs(1) &&
                checkConvolution(inputs_[1], outputs_[0], inputs_[0], attributes_, problem_);
       case k_maxPool2d:
         return counts(1, 1, 8) && floating(0) && sameDType(0) && checkPool(inputs_[0], outputs_[0], true, attributes_, problem_);

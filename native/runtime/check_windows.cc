@@ -33,6 +33,8 @@ bool checkConvolution(const View& x, const View& weight, const View& y, const do
   int64_t v[7];
   for (int32_t i = 0; i < 7; i++)
     if (!integerAttribute(attributes, i, i == 2 || i == 3 ? 0 : 1, INT32_MAX, &v[i], problem)) return false;
+  int64_t winograd;
+  if (!integerAttribute(attributes, 7, 0, 1, &winograd, problem)) return false;
   const int64_t groups = v[6];
   if (x.shape[0] != y.shape[0]) return failed("its batch sizes differ", problem);
   if (weight.shape[0] != y.shape[1] || weight.shape[0] % groups != 0 || weight.shape[1] * groups != x.shape[1])

@@ -101,11 +101,11 @@ TEST(Program, SaysWhatIsWrong) {
   contains(problemOf(single(k_matmul, {{i, {2, 3}}, {i, {3, 5}}}, {{i, {2, 5}}}, {}).words), "does not take int32");
   contains(
       problemOf(
-          single(k_conv2d, {{f, {1, 3, 5, 5}}, {f, {4, 1, 3, 3}}}, {{f, {1, 4, 3, 3}}}, {1, 1, 0, 0, 1, 1, 3}).words),
+          single(k_conv2d, {{f, {1, 3, 5, 5}}, {f, {4, 1, 3, 3}}}, {{f, {1, 4, 3, 3}}}, {1, 1, 0, 0, 1, 1, 3, 0}).words),
       "channels and groups");
   contains(
       problemOf(
-          single(k_conv2d, {{f, {1, 3, 5, 5}}, {f, {4, 3, 3, 3}}}, {{f, {1, 4, 3, 3}}}, {0, 1, 0, 0, 1, 1, 1}).words),
+          single(k_conv2d, {{f, {1, 3, 5, 5}}, {f, {4, 3, 3, 3}}}, {{f, {1, 4, 3, 3}}}, {0, 1, 0, 0, 1, 1, 1, 0}).words),
       "attribute 0 is not an integer from 1");
   contains(problemOf(single(k_maxPool2d, {{f, {1, 1, 2, 2}}}, {{f, {1, 1, 1, 1}}}, {3, 3, 1, 1, 0, 0, 1, 1}).words),
            "window does not fit");

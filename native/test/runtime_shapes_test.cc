@@ -136,7 +136,8 @@ class Shapes {
       if (oh < 0 || ow < 0) continue;
       const TensorSpec x = {dtype, {n, c * groups, h, w}}, weight = {dtype, {o * groups, c, kh, kw}};
       const TensorSpec y = {dtype, {n, o * groups, oh, ow}};
-      const std::vector<double> attributes = {1.0 * sh, 1.0 * sw, 1.0 * ph, 1.0 * pw, 1.0 * dh, 1.0 * dw, 1.0 * groups};
+      const std::vector<double> attributes = {1.0 * sh, 1.0 * sw, 1.0 * ph, 1.0 * pw, 1.0 * dh,
+                                              1.0 * dw, 1.0 * groups, 1.0 * pick(0, 1)};
       switch (pick(0, 2)) {
         case 0:
           return single(k_conv2d, {x, weight}, {y}, attributes);

@@ -41,7 +41,7 @@ export const conv2dWeightGrad: Kernel = (call) => {
 };
 
 function checkOperands(call: Call): [BoundView, BoundView, BoundView] {
-  call.checkCounts(2, 1, 7);
+  call.checkCounts(2, 1, 8);
   const [a, b, out] = [call.inputs[0]!, call.inputs[1]!, call.outputs[0]!];
   call.checkDType(a, floatTypes, 'the first input');
   call.checkDType(b, [a.dtype], 'the second input');

@@ -1,6 +1,6 @@
 import { TraceError } from '../../errors';
 import { formatShape, shapesEqual } from '../../tensor/shape';
-import { Tensor } from '../../tensor/tensor';
+import { Tensor, TensorBase } from '../../tensor/tensor';
 
 const MAX_DEPTH = 16;
 
@@ -15,6 +15,14 @@ export function flatten(value: unknown, path: string, visit: (leaf: Leaf, path: 
   else for (const [key, item] of Object.entries(value)) flatten(item, `${path}.${key}`, visit, depth + 1);
 }
 
+/** All leaves of a value, in order: at every call, so without paths. */
+export function leavesOf(value: unknown, leaves: Leaf[] = [], depth = 0): Leaf[] {
+  if (!isBranch(value) || depth === MAX_DEPTH) leaves.push(value);
+  else if (Array.isArray(value)) for (let i = 0; i < value.length; i++) leavesOf(value[i], leaves, depth + 1);
+  else for (const key of Object.keys(value)) leavesOf((value as { [key: string]: unknown })[key], leaves, depth + 1);
+  return leaves;
+}
+
 /** The same tree with other leaves. */
 export function mapLeaves(value: unknown, change: (leaf: Leaf) => unknown): unknown {
   if (!isBranch(value)) return change(value);
@@ -23,7 +31,7 @@ export function mapLeaves(value: unknown, change: (leaf: Leaf) => unknown): unkn
 }
 
 function isBranch(value: unknown): value is readonly unknown[] | { readonly [key: string]: unknown } {
-  if (typeof value !== 'object' || value === null) return false;
+  if (typeof value !== 'object' || value === null || value instanceof TensorBase) return false;
   if (Array.isArray(value)) return true;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;

@@ -4,7 +4,7 @@ import { currentTrace } from '../../tensor/tracing';
 import { backendQueue, findOrCompile, isEager } from '../evaluate';
 import { isGradEnabled } from '../modes';
 import type { Queue } from '../queue';
-import { describe, flatten, mismatch, type Leaf } from './arguments';
+import { describe, leavesOf, mismatch, type Leaf } from './arguments';
 import { explain, type Explanation } from './explain';
 import { advance, entryOf, replay, type Entry } from './replay';
 import { traceFunction } from './tracing';
@@ -90,9 +90,8 @@ class CompiledFunction {
       this.entries.length = 0;
       this.#target = target;
     }
-    const leaves: Leaf[] = [];
-    flatten(args, 'arguments', (leaf) => leaves.push(leaf));
-    const tensors = leaves.filter((leaf): leaf is Tensor => leaf instanceof Tensor);
+    const leaves = leavesOf(args);
+    const tensors = leaves.filter(isTensor);
     for (let i = 0; i < this.entries.length; i++) {
       const entry = this.entries[i]!;
       if (whyNot(entry, leaves) !== null) continue;
@@ -142,6 +141,10 @@ class CompiledFunction {
         differs(`captured ${describe(source.captured)} of another identity`);
     });
   }
+}
+
+function isTensor(leaf: Leaf): leaf is Tensor {
+  return leaf instanceof Tensor;
 }
 
 /** More recompilations than this are told of by the first and the latest. */

@@ -40,6 +40,8 @@ export interface Advanced {
 
 /** Null, with nothing changed, if an optimizer would record another program now. */
 export function advance({ steps, generators, scalars }: TracedFunction): Advanced | null {
+  // What is queued copies them.
+  if (steps.length === 0 && generators.length === 0) return { scalars, undo: undefined };
   const values = scalars.slice();
   for (let i = 0; i < steps.length; i++) {
     const { step, slots } = steps[i]!;

@@ -45,7 +45,7 @@ const cases: [string, Case][] = [
 function geometryOf({ x, weight, stride = [1, 1], padding = [0, 0], dilation = [1, 1], groups = 1 }: Case) {
   const size = (dim: 0 | 1): number =>
     Math.floor((x[2 + dim]! + 2 * padding[dim] - dilation[dim] * (weight[2 + dim]! - 1) - 1) / stride[dim]) + 1;
-  const attributes = [...stride, ...padding, ...dilation, groups];
+  const attributes = [...stride, ...padding, ...dilation, groups, 0];
   return { stride, padding, dilation, groups, attributes, y: [x[0], weight[0], size(0), size(1)] as const };
 }
 
@@ -143,7 +143,7 @@ describe.each(backends)('convolutions on %s', (_name, backend) => {
           kernel: 'conv2d',
           inputs: [input, weight],
           outputs: [{ dtype, shape: [input.shape[0]!, 9, 7, 6] }],
-          attributes: [1, 1, 1, 1, 1, 1, 1],
+          attributes: [1, 1, 1, 1, 1, 1, 1, 0],
         })[0]!;
       const alone = run(x);
       for (const n of [2, 7, 33]) {

@@ -31,8 +31,8 @@ const programs = [
   lookUp(3, 4),
   rowSumsOfProduct(3, 4),
   single('matmul', [[2, 3, 4], [2, 4, 5]], [2, 3, 5], []), // prettier-ignore
-  single('conv2d', [[1, 4, 5, 5], [4, 2, 3, 3]], [1, 4, 3, 3], [2, 2, 1, 1, 1, 1, 2]), // prettier-ignore
-  single('conv2dInputGrad', [[1, 4, 3, 3], [4, 2, 3, 3]], [1, 4, 5, 5], [2, 2, 1, 1, 1, 1, 2]), // prettier-ignore
+  single('conv2d', [[1, 4, 5, 5], [4, 2, 3, 3]], [1, 4, 3, 3], [2, 2, 1, 1, 1, 1, 2, 1]), // prettier-ignore
+  single('conv2dInputGrad', [[1, 4, 3, 3], [4, 2, 3, 3]], [1, 4, 5, 5], [2, 2, 1, 1, 1, 1, 2, 1]), // prettier-ignore
   single('maxPool2d', [[1, 2, 6, 6]], [1, 2, 3, 3], [2, 2, 2, 2, 0, 0, 1, 1]),
   single('pad', [[2, 3]], [4, 7], [0, 1, 0, 2, 3]),
   single('checkRange', [[2, 3]], [2, 3], [0, 1, 0]),
