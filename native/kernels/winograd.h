@@ -1,6 +1,6 @@
 // Winograd's minimal filtering F(4x4, 3x3): 16 results of a 3x3 window from 36 products instead of 144 (Lavin and Gray,
-// "Fast Algorithms for Convolutional Neural Networks", 2016). An image is cut into tiles of 4x4 results, which look at 6x6
-// pixels. With d a tile of pixels and g a filter,
+// "Fast Algorithms for Convolutional Neural Networks", 2016). An image is cut into tiles of 4x4 results, which look at
+// 6x6 pixels. With d a tile of pixels and g a filter,
 //
 //     y = Aᵀ [ (G g Gᵀ) ⊙ (Bᵀ d B) ] A
 //
@@ -14,7 +14,8 @@ namespace {
 
 enum { kTileStep = 4, kTileSize = 6, kTilePoints = 36 };
 
-// Whether transforming pays: estimated steps of a vector unit, from shapes alone, so that bits do not depend on the machine.
+// Whether transforming pays: estimated steps of a vector unit, from shapes alone, so that bits do not depend on the
+// machine.
 inline bool winogradPays(double images, double channels, double rows, double outHeight, double outWidth) {
   const double tiles = images * ceilDivide(static_cast<ptrdiff_t>(outHeight), kTileStep) *
                        ceilDivide(static_cast<ptrdiff_t>(outWidth), kTileStep);
@@ -22,6 +23,12 @@ inline bool winogradPays(double images, double channels, double rows, double out
   const double products = tiles * rows * channels * kTilePoints / 32;
   const double transforms = 20 * tiles * (channels + rows) + 50 * rows * channels;
   return channels >= 16 && rows >= 16 && 1.1 * products + transforms < 0.9 * direct;
+}
+
+// Whether filters are many for the tiles, and more than caches hold: then they are better made where they are used.
+inline bool filtersPrevail(ptrdiff_t tiles, ptrdiff_t channels, ptrdiff_t rows) {
+  const ptrdiff_t bytes = channels * rows * kTilePoints * static_cast<ptrdiff_t>(sizeof(float));
+  return bytes > (ptrdiff_t(4) << 20) && channels * rows > 1024 * tiles;
 }
 
 // Each is for one axis: reads `from` at multiples of `step`, writes `to` at multiples of `toStep`.
@@ -111,7 +118,11 @@ struct TileGrid {
 
 // For results of outHeight x outWidth.
 inline TileGrid tileGrid(int height, int width, int paddingY, int paddingX, int outHeight, int outWidth) {
-  return {height, width, paddingY, paddingX, static_cast<int>(ceilDivide(outHeight, kTileStep)),
+  return {height,
+          width,
+          paddingY,
+          paddingX,
+          static_cast<int>(ceilDivide(outHeight, kTileStep)),
           static_cast<int>(ceilDivide(outWidth, kTileStep))};
 }
 
@@ -182,7 +193,8 @@ SADDLEPOINT_INLINE void interleaveFour(const Vec<T>* from, T* to) {
   zipHigh(evenHigh, oddHigh, Every()).store(to + 3 * V::lanes);
 }
 
-// The positions of a tile lie this far apart, for `size` elements each: not a multiple of what makes cache lines compete.
+// The positions of a tile lie this far apart, for `size` elements each: not a multiple of what makes cache lines
+// compete.
 inline ptrdiff_t pointPitch(ptrdiff_t size) { return (size + 15) / 16 * 16 + 16; }
 
 // Zeros, up to a vector too many.
@@ -221,8 +233,8 @@ void copyPadded(const TileGrid& grid, const T* plane, int y0, int y1, T* out) {
   }
 }
 
-// Sorts the pixels of tiles [first, first + count): position (i, j) of tile t goes to staged[(i * size + j) * pitch + t].
-// `planes` is one channel of image 0; `padded` is room of paddedSize. Writes up to a vector behind `count`.
+// Sorts the pixels of tiles [first, first + count): position (i, j) of tile t goes to staged[(i * size + j) * pitch +
+// t]. `planes` is one channel of image 0; `padded` is room of paddedSize. Writes up to a vector behind `count`.
 template <int size, typename T>
 void stageTiles(const TileGrid& grid, const T* planes, ptrdiff_t imagePitch, ptrdiff_t first, int count, T* padded,
                 T* staged, ptrdiff_t pitch) {
@@ -260,7 +272,8 @@ struct TilePlanes {
   ptrdiff_t plane() const { return static_cast<ptrdiff_t>(grid.height) * grid.width; }
 };
 
-// Some tiles of all channels, transformed: element (position, channel, tile) at position * pointPitch + channel * pitch + tile.
+// Some tiles of all channels, transformed: element (position, channel, tile) at position * pointPitch + channel * pitch
+// + tile.
 template <typename T>
 struct TransformedTiles {
   ptrdiff_t first;

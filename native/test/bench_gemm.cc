@@ -70,13 +70,13 @@ void benchConv(const TestedIsa& isa, double peak) {
     int n, c, h, o, k, stride, padding, groups;
   };
   for (const Case& c :
-       {Case{8, 64, 56, 64, 3, 1, 1, 1}, Case{8, 128, 28, 128, 3, 1, 1, 1}, Case{8, 256, 14, 256, 3, 1, 1, 1},
-        Case{8, 512, 7, 512, 3, 1, 1, 1}, Case{64, 1, 28, 32, 3, 1, 1, 1}, Case{64, 32, 28, 32, 3, 1, 1, 1},
-        Case{64, 1, 28, 6, 5, 1, 2, 1}, Case{64, 6, 14, 16, 5, 1, 0, 1}, Case{32, 16, 8, 32, 3, 1, 1, 1},
-        Case{32, 1, 8, 16, 3, 1, 1, 1}, Case{8, 64, 56, 128, 3, 2, 1, 1}, Case{8, 64, 56, 64, 1, 1, 0, 1},
-        Case{1, 3, 224, 64, 7, 2, 3, 1}, Case{8, 144, 56, 144, 3, 1, 1, 144}, Case{32, 64, 32, 64, 3, 1, 1, 1},
-        Case{32, 128, 16, 128, 3, 1, 1, 1}, Case{32, 256, 8, 256, 3, 1, 1, 1}, Case{32, 512, 4, 512, 3, 1, 1, 1},
-        Case{1, 64, 56, 64, 3, 1, 1, 1}, Case{1, 512, 7, 512, 3, 1, 1, 1}}) {
+       {Case{8, 64, 56, 64, 3, 1, 1, 1},    Case{8, 128, 28, 128, 3, 1, 1, 1},   Case{8, 256, 14, 256, 3, 1, 1, 1},
+        Case{8, 512, 7, 512, 3, 1, 1, 1},   Case{64, 1, 28, 32, 3, 1, 1, 1},     Case{64, 32, 28, 32, 3, 1, 1, 1},
+        Case{64, 1, 28, 6, 5, 1, 2, 1},     Case{64, 6, 14, 16, 5, 1, 0, 1},     Case{32, 16, 8, 32, 3, 1, 1, 1},
+        Case{32, 1, 8, 16, 3, 1, 1, 1},     Case{8, 64, 56, 128, 3, 2, 1, 1},    Case{8, 64, 56, 64, 1, 1, 0, 1},
+        Case{1, 3, 224, 64, 7, 2, 3, 1},    Case{8, 144, 56, 144, 3, 1, 1, 144}, Case{32, 64, 32, 64, 3, 1, 1, 1},
+        Case{32, 128, 16, 128, 3, 1, 1, 1}, Case{32, 256, 8, 256, 3, 1, 1, 1},   Case{32, 512, 4, 512, 3, 1, 1, 1},
+        Case{1, 64, 56, 64, 3, 1, 1, 1},    Case{1, 512, 7, 512, 3, 1, 1, 1}}) {
     const int out = (c.h + 2 * c.padding - c.k) / c.stride + 1;
     Tensor<float> x = Tensor<float>({c.n, c.c, c.h, c.h}).normals(random),
                   w = Tensor<float>({c.o, c.c / c.groups, c.k, c.k}).normals(random);
@@ -85,8 +85,8 @@ void benchConv(const TestedIsa& isa, double peak) {
     char what[96];
     std::snprintf(what, sizeof what, "conv N%d C%d %d^2 O%d k%d s%d g%d", c.n, c.c, c.h, c.o, c.k, c.stride, c.groups);
     const bool transformable = c.k == 3 && c.stride == 1 && c.groups == 1;
-    const auto timeOne = [&](const char* name, double winograd, Kernel kernel, const Tensor<float>& left, const Tensor<float>& right,
-                          const Tensor<float>& to) {
+    const auto timeOne = [&](const char* name, double winograd, Kernel kernel, const Tensor<float>& left,
+                             const Tensor<float>& right, const Tensor<float>& to) {
       const std::vector<double> attributes = {1.0 * c.stride, 1.0 * c.stride, 1.0 * c.padding, 1.0 * c.padding, 1, 1,
                                               1.0 * c.groups, winograd};
       report(std::string(what) + name + (winograd != 0 ? " winograd" : ""), secondsOf([&] {

@@ -8,14 +8,16 @@
 namespace saddlepoint {
 namespace {
 
-// Large enough that it pays; images cut into tiles with and without a rest, small ones many to a block, blocks with a rest.
+// Large enough that it pays; images cut into tiles with and without a rest, small ones many to a block, blocks with a
+// rest.
 std::vector<Shape> winogradShapes() {
   return {
-      {4, 32, 16, 16, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},   {3, 33, 23, 17, 37, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
-      {70, 40, 4, 4, 48, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},    {9, 128, 7, 7, 128, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
-      {2, 48, 42, 11, 40, 3, 3, 1, 1, 0, 0, 1, 1, 1, 1},   {3, 36, 16, 18, 48, 3, 3, 1, 1, 2, 2, 1, 1, 1, 1},
-      {2, 32, 30, 31, 32, 3, 3, 1, 1, 1, 0, 1, 1, 1, 1},   {1, 32, 20, 130, 32, 3, 3, 1, 1, 0, 2, 1, 1, 1, 1},
-      {6, 270, 8, 8, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},  {40, 64, 8, 6, 80, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
+      {4, 32, 16, 16, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},  {3, 33, 23, 17, 37, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
+      {70, 40, 4, 4, 48, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},   {9, 128, 7, 7, 128, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
+      {2, 48, 42, 11, 40, 3, 3, 1, 1, 0, 0, 1, 1, 1, 1},  {3, 36, 16, 18, 48, 3, 3, 1, 1, 2, 2, 1, 1, 1, 1},
+      {2, 32, 30, 31, 32, 3, 3, 1, 1, 1, 0, 1, 1, 1, 1},  {1, 32, 20, 130, 32, 3, 3, 1, 1, 0, 2, 1, 1, 1, 1},
+      {6, 270, 8, 8, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},   {40, 64, 8, 6, 80, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
+      {32, 200, 4, 4, 190, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},  // filters by panels
   };
 }
 
@@ -76,11 +78,13 @@ TEST(WinogradTest, EveryResultIsTheRightMultiple) {
       });
       g.fill([&] { return 576 * pick(1); });
       const Results second = run(isa, s, x, weight, g, 2);
-      forEachResult(s, x, weight, g, second, [&](const char* name, const Tensor<float>& actual, const Expected& e, int) {
-        if (name != std::string("weight gradient")) return;
-        for (size_t i = 0; i < e.value.size(); ++i)
-          ASSERT_LT(std::fabs(actual.data()[i] - e.value[i]), 200) << isa.name << " " << s.text() << " " << name << i;
-      });
+      forEachResult(s, x, weight, g, second,
+                    [&](const char* name, const Tensor<float>& actual, const Expected& e, int) {
+                      if (name != std::string("weight gradient")) return;
+                      for (size_t i = 0; i < e.value.size(); ++i)
+                        ASSERT_LT(std::fabs(actual.data()[i] - e.value[i]), 200)
+                            << isa.name << " " << s.text() << " " << name << i;
+                    });
     }
   }
 }
@@ -93,12 +97,13 @@ TEST(WinogradTest, ErrorsStayBelowTheBoundOfTheDirectSum) {
                   g = Tensor<float>(s.out()).normals(random);
     for (const TestedIsa& isa : testedIsas()) {
       const Results r = run(isa, s, x, weight, g, 1);
-      forEachResult(s, x, weight, g, r, [&](const char* name, const Tensor<float>& actual, const Expected& e, int terms) {
-        const double most = *std::max_element(e.magnitude.begin(), e.magnitude.end());
-        for (size_t i = 0; i < e.value.size(); ++i)
-          ASSERT_LE(std::fabs(actual.data()[i] - e.value[i]), epsilonOf<float>() * (terms + 2) * most)
-              << isa.name << " " << s.text() << " " << name << i;
-      });
+      forEachResult(s, x, weight, g, r,
+                    [&](const char* name, const Tensor<float>& actual, const Expected& e, int terms) {
+                      const double most = *std::max_element(e.magnitude.begin(), e.magnitude.end());
+                      for (size_t i = 0; i < e.value.size(); ++i)
+                        ASSERT_LE(std::fabs(actual.data()[i] - e.value[i]), epsilonOf<float>() * (terms + 2) * most)
+                            << isa.name << " " << s.text() << " " << name << i;
+                    });
     }
   }
 }

@@ -100,12 +100,12 @@ TEST(Program, SaysWhatIsWrong) {
   contains(problemOf(single(k_matmul, {{f, {2, 3}}, {f, {4, 5}}}, {{f, {2, 5}}}, {}).words), "matrices do not fit");
   contains(problemOf(single(k_matmul, {{i, {2, 3}}, {i, {3, 5}}}, {{i, {2, 5}}}, {}).words), "does not take int32");
   contains(
-      problemOf(
-          single(k_conv2d, {{f, {1, 3, 5, 5}}, {f, {4, 1, 3, 3}}}, {{f, {1, 4, 3, 3}}}, {1, 1, 0, 0, 1, 1, 3, 0}).words),
+      problemOf(single(k_conv2d, {{f, {1, 3, 5, 5}}, {f, {4, 1, 3, 3}}}, {{f, {1, 4, 3, 3}}}, {1, 1, 0, 0, 1, 1, 3, 0})
+                    .words),
       "channels and groups");
   contains(
-      problemOf(
-          single(k_conv2d, {{f, {1, 3, 5, 5}}, {f, {4, 3, 3, 3}}}, {{f, {1, 4, 3, 3}}}, {0, 1, 0, 0, 1, 1, 1, 0}).words),
+      problemOf(single(k_conv2d, {{f, {1, 3, 5, 5}}, {f, {4, 3, 3, 3}}}, {{f, {1, 4, 3, 3}}}, {0, 1, 0, 0, 1, 1, 1, 0})
+                    .words),
       "attribute 0 is not an integer from 1");
   contains(problemOf(single(k_maxPool2d, {{f, {1, 1, 2, 2}}}, {{f, {1, 1, 1, 1}}}, {3, 3, 1, 1, 0, 0, 1, 1}).words),
            "window does not fit");
@@ -116,8 +116,9 @@ TEST(Program, SaysWhatIsWrong) {
   contains(problemOf(single(k_checkRange, {{f, {3}}}, {{f, {3}}}, {0, 1, 2}).words), "not an integer from 0 to 1");
   contains(problemOf(single(k_checkRange, {{f, {3}}}, {{f, {2}}}, {0, 1, 0}).words), "different shapes");
   contains(problemOf(single(k_checkRange, {{i, {3}}}, {{i, {3}}}, {0, 1, 0}).words), "does not take int32");
-  contains(problemOf(single(k_elementwise, {{f, {2}}}, {{f, {2}}}, {1, 0, 2, 1, op_castInt32, 0, 1, 0, -1, -1, 1, 0}).words),
-           "gives int32, output 0 is float32");
+  contains(
+      problemOf(single(k_elementwise, {{f, {2}}}, {{f, {2}}}, {1, 0, 2, 1, op_castInt32, 0, 1, 0, -1, -1, 1, 0}).words),
+      "gives int32, output 0 is float32");
   contains(problemOf(single(k_elementwise, {{i, {2}}}, {{i, {2}}}, {1, 0, 2, 1, op_exp, 2, 1, 0, -1, -1, 1, 0}).words),
            "step 0 (exp) does not take int32");
 }

@@ -108,8 +108,8 @@ inline Example single(KernelId kernel, const std::vector<TensorSpec>& inputs, co
 }
 
 // One output of float32, uniform numbers of the seed in slot 0 and the offset in slot 1.
-inline const std::vector<double> uniformCode = {1, 2, 3, 1, kFloat64, kFloat64, op_uniform, kFloat32, 2, 0, 1, -1, 2,
-                                                0, 0, 1};
+inline const std::vector<double> uniformCode = {1, 2, 3, 1,  kFloat64, kFloat64, op_uniform, kFloat32,
+                                                2, 0, 1, -1, 2,        0,        0,          1};
 
 // One for each kernel, and some of several instructions with broadcast, transposed and overwritten memory.
 inline std::vector<Example> examples() {
@@ -117,8 +117,8 @@ inline std::vector<Example> examples() {
   std::vector<Example> all = {
       // relu(a + 2 b) and, as bool, a < b
       single(k_elementwise, {{f, {3, 5}}, {f, {3, 5}}}, {{f, {3, 5}}, {b, {3, 5}}},
-             {1, 1,      6, 4, 0,                                                                                 //
-              op_mul, 0, 3, 1, 2,  -1, op_add, 0, 3, 0, 3, -1, op_relu, 0, 4, 3, -1, -1, op_lt, 0, 5, 0, 1, -1,  //
+             {1,      1, 6, 4, 0,                                                                               //
+              op_mul, 0, 3, 1, 2, -1, op_add, 0, 3, 0, 3, -1, op_relu, 0, 4, 3, -1, -1, op_lt, 0, 5, 0, 1, -1,  //
               4,      5, 0, 0, 0},
              1),
       // -a, its sum over the last dim and its maximum over the last dim

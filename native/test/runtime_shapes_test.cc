@@ -80,8 +80,9 @@ class Shapes {
       const int32_t positive = builder.buffer(BufferKind::kOutput, kBool, TensorSpec{dtype, c}.size());
       std::vector<int32_t> strides(c.size(), 0);
       strides[c.size() - pick(1, 2)] = 1;
-      builder.instruction(k_matmul, {{x, a, {}}, {y, b, {}}, {bias, c, strides}}, {{z, c, {}}, {positive, c, {}}},
-                          {1, 0, 4, 2, op_add, double(dtype), 2, 0, 1, -1, op_gt, double(dtype), 3, 2, 1, -1, 2, 3, 0, 0});
+      builder.instruction(
+          k_matmul, {{x, a, {}}, {y, b, {}}, {bias, c, strides}}, {{z, c, {}}, {positive, c, {}}},
+          {1, 0, 4, 2, op_add, double(dtype), 2, 0, 1, -1, op_gt, double(dtype), 3, 2, 1, -1, 2, 3, 0, 0});
       return {"matmul with an epilogue", builder.words()};
     }
     // Both operands transposed, the second one and the same for the whole batch.
@@ -136,8 +137,8 @@ class Shapes {
       if (oh < 0 || ow < 0) continue;
       const TensorSpec x = {dtype, {n, c * groups, h, w}}, weight = {dtype, {o * groups, c, kh, kw}};
       const TensorSpec y = {dtype, {n, o * groups, oh, ow}};
-      const std::vector<double> attributes = {1.0 * sh, 1.0 * sw, 1.0 * ph, 1.0 * pw, 1.0 * dh,
-                                              1.0 * dw, 1.0 * groups, 1.0 * pick(0, 1)};
+      const std::vector<double> attributes = {1.0 * sh, 1.0 * sw, 1.0 * ph,     1.0 * pw,
+                                              1.0 * dh, 1.0 * dw, 1.0 * groups, 1.0 * pick(0, 1)};
       switch (pick(0, 2)) {
         case 0:
           return single(k_conv2d, {x, weight}, {y}, attributes);
