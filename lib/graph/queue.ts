@@ -139,6 +139,10 @@ export class Queue {
 
   /** Settles what has ended. */
   collect(): void {
+    if (this.#flights.size === 0) {
+      if (this.#errors.size > 0) this.#errors.clear();
+      return;
+    }
     for (const { id, failure } of this.backend.collect()) {
       const flight = this.#flights.get(id);
       if (flight === undefined) continue;
