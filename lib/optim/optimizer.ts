@@ -177,7 +177,8 @@ export abstract class Optimizer<Options extends CommonOptions> {
     return quietly(() => {
       const members = this.paramGroups.map(({ params }) => this.#membersOf(params));
       const runs = this.#begin(members);
-      const roots = runs.flatMap(applyRule);
+      const roots: Tensor[] = [];
+      for (const run of runs) applyRule(run, roots);
       currentTrace()?.steps(this.#traced(members, runs));
       const undo = (): void => {
         for (const { state } of members.flat()) state.fail();
@@ -200,10 +201,13 @@ export abstract class Optimizer<Options extends CommonOptions> {
   #begin(members: readonly (readonly Member[])[]): RuleRun[] {
     // Options may have been changed since the last step, by schedules or by hand.
     for (const group of this.paramGroups) this.check(group);
-    return members.flatMap((own, index) => {
+    const runs: RuleRun[] = [];
+    for (let index = 0; index < members.length; index++) {
+      const own = members[index]!;
       for (const { state } of own) state.begin();
-      return this.#runnerOf(this.paramGroups[index]!, index).run(own);
-    });
+      runs.push(...this.#runnerOf(this.paramGroups[index]!, index).run(own));
+    }
+    return runs;
   }
 
   /** This step as a compiled function repeats it: the same formulas for the same parameters, with new numbers. */

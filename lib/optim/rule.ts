@@ -99,8 +99,8 @@ function hasStates({ variables }: ParameterState, names: readonly string[]): boo
   return true;
 }
 
-/** Points the Variables at the results; returns them: parameters and states. */
-export function applyRule(run: RuleRun): Tensor[] {
+/** Points the Variables at the results, and adds these to `roots`: parameters and states. */
+export function applyRule(run: RuleRun, roots: Tensor[]): void {
   const { formula, members, written } = run;
   const tensors = members.map(({ variable, gradient, state }) => {
     const own = new Array<Tensor>(formula.inputs.length);
@@ -110,7 +110,6 @@ export function applyRule(run: RuleRun): Tensor[] {
     return own;
   });
   const results = applyFormula(run, tensors);
-  const roots: Tensor[] = [];
   for (let m = 0; m < members.length; m++) {
     const { variable, state } = members[m]!;
     const values = results[m]!;
@@ -119,7 +118,6 @@ export function applyRule(run: RuleRun): Tensor[] {
     roots.push(variable.current);
     for (const { current } of state.variables.values()) roots.push(current);
   }
-  return roots;
 }
 
 function isAlike(a: Member, b: Member, perElement: boolean): boolean {
@@ -147,10 +145,7 @@ function sameKeys(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknow
 
 /** Each the result of an operation of its own, as a formula gives them. */
 function distinct(outputs: readonly Tensor[]): Tensor[] {
-  const seen = new Set<Tensor>();
-  return outputs.map((output) => {
-    const own = output.op === null || seen.has(output) ? detach(output) : output;
-    seen.add(own);
-    return own;
-  });
+  const own: Tensor[] = [];
+  for (const output of outputs) own.push(output.op === null || own.includes(output) ? detach(output) : output);
+  return own;
 }
