@@ -37,7 +37,7 @@ const settings = new Convolution();
 /**
  * How convolutions that are recorded from now on are computed by the native backend. Winograd's F(4x4, 3x3) needs a quarter of the
  * multiplications of a 3x3 convolution with stride 1 (float32, forward and both gradients), and its rounding errors are
- * some 7 times as large as those of the direct sum (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016).
+ * some 7 times as large as those of the direct sum, and an infinity makes NaN of its neighbours as well (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016).
  * Throws ValueError for another value.
  *
  *     setConvolution({ winograd: 'off' });
