@@ -83,9 +83,10 @@ function adam(...[parameter, gradient, state, options]: Given): Tensor {
   const mean = state.write('expAvg', add(mul(state.read('expAvg'), beta1), mul(gradient, 1 - beta1)));
   let meanSquare = state.write('expAvgSq', add(mul(state.read('expAvgSq'), beta2), mul(square(gradient), 1 - beta2)));
   if (options.amsgrad) meanSquare = state.write('maxExpAvgSq', maximum(state.read('maxExpAvgSq'), meanSquare));
-  const rate = options.lr / (1 - beta1 ** state.step);
+  // The paper's order of computation (end of its section 2), with eps scaled so that it stands where PyTorch has it.
   const correction = Math.sqrt(1 - beta2 ** state.step);
-  return sub(parameter, mul(div(mean, add(div(sqrt(meanSquare), correction), options.eps)), rate));
+  const rate = (options.lr * correction) / (1 - beta1 ** state.step);
+  return sub(parameter, mul(div(mean, add(sqrt(meanSquare), options.eps * correction)), rate));
 }
 
 function checkAdam(name: string, options: AdamOptions): void {

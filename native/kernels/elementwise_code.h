@@ -1,19 +1,12 @@
 // The byte code of lib/graph/program/elementwise.ts as the elementwise kernel runs it: decoded once for each call, and
 // the same for all segments. That it is sound was checked when the program was loaded (check_elementwise.cc).
 #pragma once
-#include "elementwise_steps.h"
+#include "elementwise_groups.h"
 #include "kernel.h"
 #include "parallel.h"
 
 namespace saddlepoint {
 namespace {
-
-// A slot is where a register's block of elements is: for each register one, and some more that widening casts need.
-struct StepCode {
-  Step step;
-  int32_t destination, a, b, c;
-  int32_t firstStream, streams;  // those of Code::prefetched whose next block this step prefetches
-};
 
 // Streams are the inputs, then the outputs: where they are contiguous, steps read and write them in place.
 struct Code {
@@ -22,6 +15,9 @@ struct Code {
   int32_t block;                                             // elements that go through all steps together
   bool prefetches;
   StepCode* code;
+  int32_t groups, links;
+  Group* group;
+  LinkCode* link;
   const int32_t* scalarDTypes;
   const int32_t* scalarSlots;  // in the program: `scalars` for each segment
   const int32_t* folds;        // of each output
@@ -44,8 +40,9 @@ struct Code {
   }
 };
 
+constexpr int chainBlock = 2048;  // where nothing but chains reads and writes it
 constexpr int largeBlock = 512;
-constexpr int smallBlock = 256;              // with many streams, so that their blocks fit the first-level cache
+constexpr int smallBlock = 256;  // with many streams, so that their blocks fit the first-level cache
 constexpr int smallBlockFromStreams = 7;
 constexpr int prefetchFromElements = 32768;  // smaller segments are in a cache anyway
 
@@ -97,6 +94,8 @@ inline void decodeSteps(Code& code, const int32_t* at, int32_t registers, int32_
     StepCode& step = code.code[t];
     const int bytes = stepTable.resultBytes[at[0]][at[1]];
     step.step = stepTable.steps[at[0]][at[1]];
+    step.opcode = static_cast<Opcode>(at[0]);
+    step.dtype = static_cast<DType>(at[1]);
     step.destination = slotOfRegister[at[2]];
     step.a = slotOfRegister[at[3]];
     // Operands that a step lacks point at its first one.
@@ -110,6 +109,24 @@ inline void decodeSteps(Code& code, const int32_t* at, int32_t registers, int32_
     if (widest[step.destination] < bytes) widest[step.destination] = bytes;
   }
   for (int i = 0; i < code.slots; i++) current[i] = widest[i];
+}
+
+// Chains take whole parts of a block: shorter segments have none.
+inline void groupSteps(Code& code, int64_t largest, SlotUse* uses) {
+  code.groups = 1;
+  code.links = 0;
+  code.group[0] = {0, code.steps, 0, 0};
+  if (largest < chainElements || code.steps < 2) return;
+  Grouping grouping(code.code, code.steps, code.inputs, code.inputs + code.scalars, code.group, code.link, uses);
+  code.groups = grouping.run(code.slots, code.outputSlots, code.outputs);
+  code.links = grouping.links();
+}
+
+inline int blockOf(const Code& code) {
+  for (int g = 0; g < code.groups; g++) {
+    if (code.group[g].links == 0) return code.streams() >= smallBlockFromStreams ? smallBlock : largeBlock;
+  }
+  return chainBlock;
 }
 
 // False where there is no memory. `block` 0: as the code has streams.
@@ -126,8 +143,10 @@ inline bool decode(const Call& call, int block, Code& code) {
   const size_t steps = static_cast<size_t>(code.steps), maxSlots = static_cast<size_t>(registers) + steps;
   const size_t streams = static_cast<size_t>(code.streams());
   Carver carver{scratchOf<char>(call, 0, 0,
-                                roundUp64(count * 4) + roundUp64(steps * sizeof(StepCode)) + roundUp64(streams * 4) * 2 +
-                                    roundUp64(maxSlots * 4) + roundUp64(maxSlots * 8) * 2)};
+                                roundUp64(count * 4) + roundUp64(steps * sizeof(StepCode)) +
+                                    roundUp64(streams * 4) * 2 + roundUp64(maxSlots * 4) + roundUp64(maxSlots * 8) * 2 +
+                                    roundUp64(steps * sizeof(Group)) + roundUp64(maxLinks(steps) * sizeof(LinkCode)) +
+                                    roundUp64(maxSlots * sizeof(SlotUse)))};
   if (carver.at == nullptr) return false;
   int32_t* attributes = carver.take<int32_t>(count);
   for (size_t i = 0; i < count; i++) attributes[i] = static_cast<int32_t>(call.attributes[i]);
@@ -137,6 +156,9 @@ inline bool decode(const Call& call, int block, Code& code) {
   code.slotBytes = carver.take<int32_t>(maxSlots);
   code.offsets = carver.take<size_t>(maxSlots);
   int32_t* slotOfRegister = carver.take<int32_t>(2 * maxSlots);
+  code.group = carver.take<Group>(steps);
+  code.link = carver.take<LinkCode>(maxLinks(steps));
+  SlotUse* uses = carver.take<SlotUse>(maxSlots);
 
   code.scalarDTypes = attributes + 4;
   for (int i = 0; i < code.inputs; i++) code.slotBytes[i] = dtypeBytes[call.inputs[i].dtype];
@@ -151,9 +173,10 @@ inline bool decode(const Call& call, int block, Code& code) {
 
   int64_t largest = 0;
   for (int s = 0; s < code.segments; s++) largest = larger<int64_t>(largest, code.space(s).size);
+  groupSteps(code, largest, uses);
   code.prefetches = largest >= prefetchFromElements;
   if (code.prefetches) planPrefetch(code, slotOfRegister);
-  if (block == 0) block = code.streams() >= smallBlockFromStreams ? smallBlock : largeBlock;
+  if (block == 0) block = blockOf(code);
   // Short ones lie close together.
   code.block = static_cast<int32_t>(smaller<int64_t>(block, largest / 16 * 16 + 16));
   code.workerBytes = 0;

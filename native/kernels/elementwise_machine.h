@@ -35,6 +35,7 @@ class Machine {
     const size_t slots = static_cast<size_t>(code.slots), streams = static_cast<size_t>(code.streams());
     return code.workerBytes + roundUp64(slots * sizeof(char*)) + roundUp64(streams * 8) +
            roundUp64(static_cast<size_t>(code.scalars) * 8) +
+           roundUp64(static_cast<size_t>(code.links) * sizeof(Link)) +
            roundUp64(static_cast<size_t>(code.inputs) * sizeof(Gather)) +
            roundUp64(static_cast<size_t>(code.outputs) * sizeof(Bypass));
   }
@@ -44,6 +45,7 @@ class Machine {
     pointers_ = carver.take<char*>(static_cast<size_t>(code.slots));
     streamBytes_ = carver.take<int64_t>(static_cast<size_t>(code.streams()));
     scalars_ = carver.take<double>(static_cast<size_t>(code.scalars));
+    links_ = carver.take<Link>(static_cast<size_t>(code.links));
     gathers_ = carver.take<Gather>(static_cast<size_t>(code.inputs));
     bypasses_ = carver.take<Bypass>(static_cast<size_t>(code.outputs));
     for (int i = 0; i < code.slots; i++) pointers_[i] = scratch_ + code.offsets[i];
@@ -67,10 +69,13 @@ class Machine {
       Gather& gather = gathers_[i];
       gatherBytes(pointers_[gather.slot], gather.data, gather.dims, gather.at, n, code_.slotBytes[gather.slot]);
     }
-    for (int t = 0; t < code_.steps; t++) {
-      const StepCode& step = code_.code[t];
-      if (prefetches_) prefetch(step);
-      step.step(pointers_[step.destination], pointers_[step.a], pointers_[step.b], pointers_[step.c], n, first_);
+    for (int g = 0; g < code_.groups; g++) {
+      const Group& group = code_.group[g];
+      if (group.links == 0 || n < chainElements) {
+        runLoops(group, n);
+      } else {
+        runChainOf(group, n);
+      }
     }
   }
 
@@ -103,6 +108,33 @@ class Machine {
     int32_t slot, bytes;
     char* to;
   };
+
+  void runLoops(const Group& group, int n) const {
+    for (int t = group.firstStep; t < group.firstStep + group.steps; t++) {
+      const StepCode& step = code_.code[t];
+      if (prefetches_) prefetch(step);
+      step.step(pointers_[step.destination], pointers_[step.a], pointers_[step.b], pointers_[step.c], n, first_);
+    }
+  }
+
+  // As many elements as are whole parts of a chain; the rest by loops.
+  void runChainOf(const Group& group, int n) const {
+    const LinkCode* code = code_.link + group.firstLink;
+    for (int i = 0; i < group.links; i++) {
+      links_[i] = {code[i].function, code[i].x < 0 ? nullptr : pointers_[code[i].x],
+                   code[i].y < 0 ? nullptr : pointers_[code[i].y]};
+    }
+    const int whole = n - n % chainElements;
+    runChain(links_, links_ + group.links - 1, whole);
+    if (whole == n) return;
+    for (int t = group.firstStep; t < group.firstStep + group.steps; t++) {
+      const StepCode& step = code_.code[t];
+      const int bytes = whole * dtypeBytes[step.dtype];
+      step.step(pointers_[step.destination] + whole * dtypeBytes[resultDType(step.opcode, step.dtype)],
+                pointers_[step.a] + (step.opcode == op_where ? whole : bytes), pointers_[step.b] + bytes,
+                pointers_[step.c] + bytes, n - whole, first_ + whole);
+    }
+  }
 
   char* scratchOfSlot(int slot) const { return scratch_ + code_.offsets[slot]; }
 
@@ -178,6 +210,7 @@ class Machine {
   char** pointers_;       // to the block of each slot
   int64_t* streamBytes_;  // by which a stream moves on with each element; 0: it is in scratch
   double* scalars_;       // the numbers that the slots of scalars are filled with
+  Link* links_;
   Gather* gathers_;
   Bypass* bypasses_;
   int gatherCount_ = 0, bypassCount_ = 0;

@@ -189,6 +189,17 @@ SADDLEPOINT_INLINE float reduceAdd(Floats a) {
   return _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps(pair, pair, 1)));
 }
 
+SADDLEPOINT_INLINE Mask32 loadBytes(const uint8_t* p) {
+  const __m256i wide = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  return {_mm256_castsi256_ps(_mm256_cmpgt_epi32(wide, _mm256_setzero_si256()))};
+}
+SADDLEPOINT_INLINE void storeBytes(Mask32 m, uint8_t* p) {
+  const __m256i words = _mm256_castps_si256(m.bits);
+  const __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  const __m128i bytes = _mm_sub_epi8(_mm_setzero_si128(), _mm_packs_epi16(halves, halves));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), bytes);
+}
+
 template <>
 struct Vec<double> {
   static constexpr int lanes = 4;

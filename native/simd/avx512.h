@@ -173,6 +173,14 @@ SADDLEPOINT_INLINE float reduceAdd(Floats a) {
   return _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps(pair, pair, 1)));
 }
 
+SADDLEPOINT_INLINE Mask32 loadBytes(const uint8_t* p) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return {_mm_test_epi8_mask(bytes, bytes)};
+}
+SADDLEPOINT_INLINE void storeBytes(Mask32 m, uint8_t* p) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_maskz_set1_epi8(m.bits, 1));
+}
+
 template <>
 struct Vec<double> {
   static constexpr int lanes = 8;

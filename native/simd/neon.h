@@ -176,6 +176,19 @@ SADDLEPOINT_INLINE float reduceAdd(Floats a) {
   return vget_lane_f32(pair, 0) + vget_lane_f32(pair, 1);
 }
 
+SADDLEPOINT_INLINE Mask32 loadBytes(const uint8_t* p) {
+  uint32_t four;
+  __builtin_memcpy(&four, p, sizeof four);
+  const uint16x8_t halves = vmovl_u8(vcreate_u8(four));
+  return {vcgtq_u32(vmovl_u16(vget_low_u16(halves)), vdupq_n_u32(0))};
+}
+SADDLEPOINT_INLINE void storeBytes(Mask32 m, uint8_t* p) {
+  const uint16x4_t halves = vmovn_u32(m.bits);
+  const uint8x8_t bytes = vand_u8(vmovn_u16(vcombine_u16(halves, halves)), vdup_n_u8(1));
+  const uint32_t four = vget_lane_u32(vreinterpret_u32_u8(bytes), 0);
+  __builtin_memcpy(p, &four, sizeof four);
+}
+
 template <>
 struct Vec<double> {
   static constexpr int lanes = 2;

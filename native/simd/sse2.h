@@ -209,6 +209,19 @@ SADDLEPOINT_INLINE float reduceAdd(Floats a) {
   return _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps(pair, pair, 1)));
 }
 
+SADDLEPOINT_INLINE Mask32 loadBytes(const uint8_t* p) {
+  int32_t four;
+  __builtin_memcpy(&four, p, sizeof four);
+  const __m128i zero = _mm_setzero_si128();
+  const __m128i wide = _mm_unpacklo_epi16(_mm_unpacklo_epi8(_mm_cvtsi32_si128(four), zero), zero);
+  return {_mm_castsi128_ps(_mm_cmpgt_epi32(wide, zero))};
+}
+SADDLEPOINT_INLINE void storeBytes(Mask32 m, uint8_t* p) {
+  const __m128i words = _mm_castps_si128(m.bits), halves = _mm_packs_epi32(words, words);
+  const int32_t four = _mm_cvtsi128_si32(_mm_sub_epi8(_mm_setzero_si128(), _mm_packs_epi16(halves, halves)));
+  __builtin_memcpy(p, &four, sizeof four);
+}
+
 template <>
 struct Vec<double> {
   static constexpr int lanes = 2;

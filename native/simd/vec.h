@@ -14,8 +14,10 @@
 //   maximum(a, b), minimum(a, b)                             NaN where either is NaN
 //   eq, ne, lt, le, gt, ge (a, b), isNan(a)         masks, with & | ~ and any(m), all(m); select(m, a, b) = m ? a : b
 //   swapLanes<k>(v)                                 lane i gets lane i ^ k; firstLane(v); both also of Vec<int32_t>
-//   firstLanes<T>(n)                                mask of the first n lanes, 0 <= n <= lanes; also for int32_t
-//   reduceAdd(v)                                    adds the upper half to the lower half until one lane is left
+//   loadBytes(p), storeBytes(m, p)                  masks of Vec<float> as a byte for each lane, 0 or else true; 1
+//   where stored firstLanes<T>(n)                                mask of the first n lanes, 0 <= n <= lanes; also for
+//   int32_t reduceAdd(v)                                    adds the upper half to the lower half until one lane is
+//   left
 //
 // Vec<int32_t>, Vec<int64_t>: the loads and stores, broadcast, zero, + - & | ^, shiftLeft<k>, shiftRight<k> (logical).
 // Vec<int32_t> also has * eq gt max min select shiftRightSigned<k>, and multiplyWide(a, b): the high and the low words

@@ -1,6 +1,7 @@
 // Times the elementwise kernel without Node: what an instruction costs, Adam over many parameters, a chain over large
 // memory. An instruction set may be chosen by the environment variable TEST_ISA.
 #include <time.h>
+
 #include <cstdio>
 
 #include "../runtime/thread_pool.h"
@@ -9,8 +10,8 @@
 namespace saddlepoint {
 namespace {
 
-// Processor time of this thread, so that what else runs on the machine counts as little as possible; with one thread, that
-// is all of the work.
+// Processor time of this thread, so that what else runs on the machine counts as little as possible; with one thread,
+// that is all of the work.
 double secondsNow() {
   timespec now;
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
@@ -70,7 +71,8 @@ struct Instruction {
   }
 };
 
-// Behind it there is more memory, as behind buffers of a program: next to a page that must not be read, masked loads are slow.
+// Behind it there is more memory, as behind buffers of a program: next to a page that must not be read, masked loads
+// are slow.
 Tensor<float> filled(int size) {
   Tensor<float> tensor({size + 16});
   tensor.shape = {size};
@@ -85,10 +87,10 @@ Instruction adamOver(const std::vector<int>& sizes) {
   adam.program.registers = 16;
   adam.program.segments = static_cast<int>(sizes.size());
   adam.program.steps = {
-      {op_mul, kFloat32, 11, 0, 4, -1},   {op_mul, kFloat32, 12, 1, 5, -1},  {op_add, kFloat32, 13, 11, 12, -1},
-      {op_mul, kFloat32, 11, 2, 6, -1},   {op_mul, kFloat32, 12, 1, 1, -1},  {op_mul, kFloat32, 12, 12, 7, -1},
+      {op_mul, kFloat32, 11, 0, 4, -1},   {op_mul, kFloat32, 12, 1, 5, -1},    {op_add, kFloat32, 13, 11, 12, -1},
+      {op_mul, kFloat32, 11, 2, 6, -1},   {op_mul, kFloat32, 12, 1, 1, -1},    {op_mul, kFloat32, 12, 12, 7, -1},
       {op_add, kFloat32, 14, 11, 12, -1}, {op_sqrt, kFloat32, 11, 14, -1, -1}, {op_div, kFloat32, 11, 11, 8, -1},
-      {op_add, kFloat32, 11, 11, 9, -1},  {op_div, kFloat32, 11, 13, 11, -1}, {op_mul, kFloat32, 11, 11, 10, -1},
+      {op_add, kFloat32, 11, 11, 9, -1},  {op_div, kFloat32, 11, 13, 11, -1},  {op_mul, kFloat32, 11, 11, 10, -1},
       {op_sub, kFloat32, 15, 3, 11, -1}};
   adam.program.outputs = {13, 14, 15};
   for (int size : sizes) {
@@ -148,14 +150,7 @@ double measureBandwidth(size_t floats, const Tensor<float>& a, const Tensor<floa
   return 8.0 * static_cast<double>(floats) / seconds;
 }
 
-void benchLarge(const KernelTable* table, const PoolServices& services) {
-  const int floats = 16 << 20;
-  const Tensor<float> a = filled(floats), b = filled(floats);
-  std::vector<int> sizes;
-  int total = 0;
-  for (int i = 0; i < 20; ++i) sizes.insert(sizes.end(), {i % 5 == 0 ? 2359296 / 2 : 2359296 / 10, 64 << (i % 4), 64 << (i % 4)});
-  for (int& size : sizes) total += size;
-  Instruction adam = adamOver(sizes);
+Instruction tenSteps(const Tensor<float>& from, const Tensor<float>& to) {
   Instruction chain;
   chain.program.scalars = {kFloat32, kFloat32};
   chain.program.registers = 5;
@@ -163,16 +158,40 @@ void benchLarge(const KernelTable* table, const PoolServices& services) {
     chain.program.steps.push_back({i % 2 ? op_add : op_mul, kFloat32, i == 9 ? 4 : 3, i == 0 ? 0 : 3, 1 + i % 2, -1});
   chain.program.outputs = {4};
   chain.scalars = {0.5, 1};
-  chain.inputs = {viewOf(a)};
-  chain.outputs = {viewOf(a)};
+  chain.inputs = {viewOf(from)};
+  chain.outputs = {viewOf(to)};
+  return chain;
+}
+
+// What steps take where memory is near.
+void benchCached(const KernelTable* table, const PoolServices& services) {
+  const int floats = 1 << 17;
+  const Tensor<float> a = filled(floats);
+  Instruction chain = tenSteps(a, a), adam = adamOver({floats});
+  std::printf("  128k elements: ten steps %.3f ns an element, Adam %.3f\n",
+              secondsOf([&] { chain.run(table, services); }, 50) * 1e9 / floats,
+              secondsOf([&] { adam.run(table, services); }, 50) * 1e9 / floats);
+}
+
+void benchLarge(const KernelTable* table, const PoolServices& services) {
+  const int floats = 16 << 20;
+  const Tensor<float> a = filled(floats), b = filled(floats);
+  std::vector<int> sizes;
+  int total = 0;
+  for (int i = 0; i < 20; ++i)
+    sizes.insert(sizes.end(), {i % 5 == 0 ? 2359296 / 2 : 2359296 / 10, 64 << (i % 4), 64 << (i % 4)});
+  for (int& size : sizes) total += size;
+  Instruction adam = adamOver(sizes);
+  Instruction chain = tenSteps(a, a);
   for (int round = 0; round < 3; ++round) {
     const double bandwidth = measureBandwidth(floats, a, b);
     const double adamSeconds = secondsOf([&] { adam.run(table, services); }, 1);
     const double chainSeconds = secondsOf([&] { chain.run(table, services); }, 1);
-    std::printf("  in place %5.2f GB/s; Adam over %d in %zu: %6.2f ms, %4.2f of 28 bytes; ten steps over 16M in place: "
-                "%6.2f ms, %4.2f of a read and a write\n",
-                bandwidth * 1e-9, total, sizes.size(), adamSeconds * 1e3, adamSeconds * bandwidth / (28.0 * total),
-                chainSeconds * 1e3, chainSeconds * bandwidth / (8.0 * floats));
+    std::printf(
+        "  in place %5.2f GB/s; Adam over %d in %zu: %6.2f ms, %4.2f of 28 bytes; ten steps over 16M in place: "
+        "%6.2f ms, %4.2f of a read and a write\n",
+        bandwidth * 1e-9, total, sizes.size(), adamSeconds * 1e3, adamSeconds * bandwidth / (28.0 * total),
+        chainSeconds * 1e3, chainSeconds * bandwidth / (8.0 * floats));
   }
   chain.outputs = {viewOf(b)};
   std::printf("  ten steps into another buffer: %6.2f ms\n", secondsOf([&] { chain.run(table, services); }, 1) * 1e3);
@@ -180,8 +199,7 @@ void benchLarge(const KernelTable* table, const PoolServices& services) {
   random.program = {{kFloat64, kFloat64}, 3, {{op_uniform, kFloat32, 2, 0, 1, -1}}, {2}};
   random.scalars = {1, 2};
   random.outputs = {viewOf(b)};
-  std::printf("  uniform: %4.2f ns an element\n",
-              secondsOf([&] { random.run(table, services); }, 1) * 1e9 / floats);
+  std::printf("  uniform: %4.2f ns an element\n", secondsOf([&] { random.run(table, services); }, 1) * 1e9 / floats);
 }
 
 }  // namespace
@@ -195,6 +213,7 @@ int main(int argc, char**) {
   for (const KernelTable* table : testedTables()) {
     std::printf("%s, %d threads\n", table->isa, ThreadPool::instance().threads());
     benchSmall(table, services);
+    benchCached(table, services);
     if (argc > 1) benchLarge(table, services);
   }
   ThreadPool::instance().removeUser();
