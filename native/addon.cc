@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/aligned_memory.h"
 #include "runtime/cpu.h"
 #include "runtime/executor.h"
 #include "runtime/program.h"
@@ -295,10 +296,12 @@ class Addon : public Napi::Addon<Addon> {
     callback_ = Napi::Persistent(info[0].As<Napi::Function>());
   }
 
+  // Storages ask when they are new, so this is also where large ones get their pages.
   Napi::Value addressOf(const Napi::CallbackInfo& info) {
     if (!info[0].IsArrayBuffer()) refuse(info.Env(), "addressOf: not an ArrayBuffer");
-    const auto address = reinterpret_cast<uintptr_t>(info[0].As<Napi::ArrayBuffer>().Data());
-    return Napi::Number::New(info.Env(), static_cast<double>(address));
+    Napi::ArrayBuffer buffer = info[0].As<Napi::ArrayBuffer>();
+    wishForHugePages(buffer.Data(), buffer.ByteLength());
+    return Napi::Number::New(info.Env(), static_cast<double>(reinterpret_cast<uintptr_t>(buffer.Data())));
   }
 
   Napi::Value isa(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), executor_->table()->isa); }

@@ -29,11 +29,17 @@ void* AlignedMemory::reserve(size_t bytes) {
     data_ = nullptr;
     return nullptr;
   }
-#ifdef __linux__
-  if (huge) madvise(data_, rounded, MADV_HUGEPAGE);  // a wish; refusal changes nothing
-#endif
+  wishForHugePages(data_, rounded);
   bytes_ = rounded;
   return data_;
+}
+
+void wishForHugePages([[maybe_unused]] void* data, [[maybe_unused]] size_t bytes) {
+#ifdef __linux__
+  const uintptr_t address = reinterpret_cast<uintptr_t>(data);
+  const uintptr_t begin = (address + kHugePage - 1) / kHugePage * kHugePage, end = (address + bytes) / kHugePage * kHugePage;
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);  // refusal changes nothing
+#endif
 }
 
 }  // namespace saddlepoint

@@ -19,4 +19,7 @@ class AlignedMemory {
   size_t bytes_ = 0;
 };
 
+// Asks the system to back the whole huge pages within this memory as such: a fresh page costs more than writing it.
+void wishForHugePages(void* data, size_t bytes);
+
 }  // namespace saddlepoint

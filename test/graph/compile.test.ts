@@ -1,11 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import {
+  add,
   compile,
   dropout,
   F,
+  full,
   Generator,
   manualSeed,
+  mul,
   nn,
   noGrad,
   optim,
@@ -17,6 +20,7 @@ import {
   ValueError,
   Variable,
   type Tensor,
+  type TensorBase,
 } from '../../lib';
 import { onEachBackend } from '../helpers/backends';
 
@@ -248,6 +252,18 @@ onEachBackend('compile', () => {
     bias.assign(tensor([20]));
     expect(numbers(run(argument()))).toEqual([25]);
     expect(compile.explain(run).recordings).toHaveLength(1);
+  });
+
+  test('tensors of one number, as arguments, from outside and in Variables', () => {
+    const scale = new Variable(full([], 2), { requiresGrad: true });
+    const outside = full([], 10);
+    const step = compile((x: TensorBase) => {
+      const y = mul(scale, x).add(outside);
+      scale.assign(add(scale, 1));
+      return y;
+    });
+    expect([step(full([], 3)), step(full([], 4)), step(tensor([5]).sum())].map((y) => y.itemSync())).toEqual([16, 22, 30]);
+    expect(scale.itemSync()).toBe(5);
   });
 
   test('random numbers are those of the plain call', () => {

@@ -69,7 +69,7 @@ export function advance({ steps, generators, scalars }: TracedFunction): Advance
 export function replay(entry: Entry, target: Queue, args: readonly Tensor[], { scalars, undo }: Advanced): unknown {
   const { traced, compiled } = entry;
   entry.replays++;
-  computePending(traced.sources, args);
+  makeReady(traced.sources, args);
   const kept = traced.kept.map((source) => keep(source, args));
   for (const variable of entry.inPlace) if (variable?.current.captured === true) unshare(variable, target);
   const leaves = traced.sources.map((source) => tensorOf(source, args));
@@ -178,12 +178,13 @@ function keep(source: Source, args: readonly Tensor[]): Tensor {
   return tensor;
 }
 
-/** Recipes among what the program starts from run before it. */
-function computePending(sources: readonly Source[], args: readonly Tensor[]): void {
+/** What the program starts from gets its values: recipes run before it, and a number that is a tensor gets memory. */
+function makeReady(sources: readonly Source[], args: readonly Tensor[]): void {
   const pending: Tensor[] = [];
   for (const source of sources) {
     const tensor = tensorOf(source, args);
     if (tensor.pending) pending.push(tensor);
+    else if (tensor.isScalar) tensor.storage ??= Storage.from(tensor.dtype, [tensor.scalar]);
   }
   // Their error becomes that of the replay.
   if (pending.length > 0) submit(pending).observed = true;
