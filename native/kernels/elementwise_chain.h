@@ -48,8 +48,12 @@ inline void runChain(const Link* first, Link* end, ptrdiff_t n) {
   first->function(first, 0, zero, zero, zero, zero, zero, zero, zero, zero);
 }
 
+constexpr ptrdiff_t prefetchDistance = 4096 / 4;
+
 SADDLEPOINT_INLINE Floats streamAt(const char* memory, ptrdiff_t at, int j) {
-  return Floats::load(reinterpret_cast<const float*>(memory) + at + j * Floats::lanes);
+  const float* from = reinterpret_cast<const float*>(memory) + at + j * Floats::lanes;
+  if (j * Floats::lanes % 16 == 0) prefetchRead(from + prefetchDistance);
+  return Floats::load(from);
 }
 // Slots of scalars are filled with them.
 SADDLEPOINT_INLINE Floats scalarAt(const char* memory) { return Floats::load(reinterpret_cast<const float*>(memory)); }
