@@ -8,6 +8,7 @@ import { abortErrorOf, signalOf, whenAborted, type AbortOptions, type AbortSigna
 import type { Backend } from './backend';
 import { completed, deferred, type Completion } from './completion';
 import { countPending, sitesOf, trace, type Trace } from './program/trace';
+import type { Slices } from './program/slices';
 import { ProgramCache, type Compiled } from './programs';
 import { Flight, Queue } from './queue';
 import { checkMemory } from './memory';
@@ -20,6 +21,9 @@ const INLINE_NANOSECONDS = 100_000;
 /** A longer pending recipe is submitted by itself. */
 const MAX_PENDING = 4096;
 const COUNT_EVERY = 64;
+/** A program of so many operations may take longer to compile than the event loop should wait. */
+const LONG_COMPILATION = 200;
+const SLICE_MILLISECONDS = 5;
 const NONE: readonly Tensor[] = [];
 
 let selectBackend: (() => Backend) | null = null;
@@ -127,6 +131,7 @@ function start(
   sync: boolean,
   options: SubmitOptions,
 ): Completion<void> | null {
+  target.finishPreparing();
   const began = recorder?.now() ?? 0;
   const traced = trace(wanted);
   recorder?.span('tracing', began);
@@ -134,9 +139,7 @@ function start(
   if (traced.roots.length === 0 && failure === null) return null;
   const sites = sitesOf(traced.nodes);
   const flight = new Flight(traced.roots, NONE, options);
-  try {
-    if (failure !== null) throw failure;
-    const compiled = findOrCompile(traced, target.backend);
+  const enqueueWith = (compiled: Compiled): void => {
     checkMemory(compiled, target.backend);
     const binding = recorder?.now() ?? 0;
     const scalars = new Float64Array(traced.scalars.length);
@@ -145,11 +148,46 @@ function start(
     release(traced);
     recorder?.span('submitting', binding);
     enqueue(target, flight, compiled, sync);
+  };
+  try {
+    if (failure !== null) throw failure;
+    const known = cache.find(traced);
+    if (known !== null) enqueueWith(known);
+    else if (sync || traced.nodes.length < LONG_COMPILATION) enqueueWith(compileNow(traced, target.backend));
+    else prepareInSlices(target, flight, traced, enqueueWith);
   } catch (error) {
     // What cannot start fails like what stops on its way: Variables go back, dependents get the same cause.
     target.fail(flight, error as Error);
   }
   return flight.hasFailed || target.isRunning(flight.id) ? flight.completion : null;
+}
+
+/**
+ * Compiles between turns of the event loop, for nobody waits on the spot. Whoever does then, or starts something else,
+ * finishes it at once, so that it is never seen half done.
+ */
+function prepareInSlices(
+  target: Queue,
+  flight: Flight,
+  traced: Trace,
+  enqueueWith: (compiled: Compiled) => void,
+): void {
+  const slices = compiling(traced, target.backend);
+  timedCompiling(slices, 0); // What it reads of the tensors it reads now.
+  target.prepare(flight, () => enqueueWith(timedCompiling(slices, Infinity)!));
+  const goOn = (): void => {
+    if (!target.isPreparing(flight)) return;
+    try {
+      const compiled = timedCompiling(slices, SLICE_MILLISECONDS);
+      if (compiled === null) setImmediate(goOn);
+      else target.finishPreparing(() => enqueueWith(compiled));
+    } catch (error) {
+      target.finishPreparing(() => {
+        throw error;
+      });
+    }
+  };
+  setImmediate(goOn);
 }
 
 /** It has its value, or will have it when its run ends. */
@@ -176,12 +214,26 @@ export function findOrCompile(traced: Trace, backend: Backend): Compiled {
 }
 
 function compileNow(traced: Trace, backend: Backend): Compiled {
+  return timedCompiling(compiling(traced, backend), Infinity)!;
+}
+
+function compiling(traced: Trace, backend: Backend): Slices<Compiled> {
   counts.compilations++;
-  const began = recorder?.now() ?? 0;
+  return cache.compile(traced, backend);
+}
+
+/** Compiles for some time; what comes out, or null if that was not enough. */
+function timedCompiling(slices: Slices<Compiled>, milliseconds: number): Compiled | null {
+  const span = recorder?.now() ?? 0;
+  const began = performance.now();
   try {
-    return cache.compile(traced, backend);
+    do {
+      const { done, value } = slices.next();
+      if (done === true) return value;
+    } while (performance.now() - began < milliseconds);
+    return null;
   } finally {
-    recorder?.span('compiling', began);
+    recorder?.span('compiling', span);
   }
 }
 
@@ -295,7 +347,7 @@ function read<T>(tensor: Tensor, get: (tensor: Tensor) => T, signal: AbortSignal
   const done = (): void => (tensor.failure !== null ? fail(tensor.failure) : resolve(get(tensor)));
   try {
     // Its error is this promise's.
-    if (tensor.failure === null && tensor.pending) submit([tensor], { signal: signal ?? undefined }).observed = true;
+    if (tensor.failure === null && tensor.pending && tensor.run === 0) submit([tensor], { signal: signal ?? undefined }).observed = true;
     else target.throwHeld();
   } catch (error) {
     reject(error as Error);

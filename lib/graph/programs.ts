@@ -5,6 +5,7 @@ import { graphOf } from './program/ir';
 import { lower } from './program/lower';
 import { plan, type Plan } from './program/plan';
 import { simplify } from './program/simplify';
+import { runSlices, type Slices } from './program/slices';
 import type { Trace } from './program/trace';
 
 /** A plan that a backend has taken. */
@@ -12,10 +13,21 @@ export interface Compiled extends Plan {
   readonly loaded: LoadedProgram;
 }
 
-/** The passes, in order. */
+/** The passes, in order. Marks on the trace's tensors are read before the first slice ends. */
+function* passes(trace: Trace): Slices<Plan> {
+  const recorded = graphOf(trace);
+  yield;
+  const graph = simplify(recorded);
+  yield;
+  const regions = fuse(graph);
+  yield;
+  const lowered = lower(graph, fuseEpilogues(graph, regions, trace.donors));
+  yield;
+  return yield* plan(lowered, trace.donors, trace.scalars.length);
+}
+
 export function compileTrace(trace: Trace): Plan {
-  const graph = simplify(graphOf(trace));
-  return plan(lower(graph, fuseEpilogues(graph, fuse(graph), trace.donors)), trace.donors, trace.scalars.length);
+  return runSlices(passes(trace));
 }
 
 interface Entry {
@@ -47,10 +59,11 @@ export class ProgramCache {
     return null;
   }
 
-  compile(trace: Trace, backend: Backend): Compiled {
+  *compile(trace: Trace, backend: Backend): Slices<Compiled> {
     const { hash } = trace.signature;
     const signature = trace.signature.copy();
-    const made = compileTrace(trace);
+    const made = yield* passes(trace);
+    yield;
     const compiled = { ...made, loaded: backend.load(made.program) };
     const bucket = this.#entries.get(hash);
     if (bucket === undefined) this.#entries.set(hash, [{ signature, compiled }]);

@@ -97,6 +97,8 @@ function runsBefore(leaves: readonly Tensor[]): number[] {
 export class Queue {
   readonly #flights = new Map<number, Flight>();
   readonly #errors = new Map<number, Error>();
+  /** What is still compiled, between turns of the event loop, and what ends that at once. */
+  #preparing: { flight: Flight; finish: () => void } | null = null;
   #held: { error: Error; completion: Completion<unknown> } | null = null;
 
   constructor(readonly backend: Backend) {
@@ -107,8 +109,36 @@ export class Queue {
     return this.#flights.size;
   }
 
+  /** Takes a flight whose program is not there yet; `finish` compiles what is left of it, and enqueues it. */
+  prepare(flight: Flight, finish: () => void): void {
+    this.finishPreparing();
+    for (const root of flight.roots) root.run = flight.id;
+    this.#flights.set(flight.id, flight);
+    this.#preparing = { flight, finish };
+  }
+
+  isPreparing(flight: Flight): boolean {
+    return this.#preparing?.flight === flight;
+  }
+
+  /** Ends the preparation that is going on, if one is, by `finish`. */
+  finishPreparing(finish = this.#preparing?.finish): void {
+    if (this.#preparing === null) return;
+    const { flight } = this.#preparing;
+    this.#preparing = null;
+    this.#flights.delete(flight.id);
+    for (const root of flight.roots) root.run = 0;
+    try {
+      if (flight.signal?.aborted === true) throw abortErrorOf(flight.signal);
+      finish!();
+    } catch (error) {
+      this.fail(flight, error as Error);
+    }
+  }
+
   /** Runs now if it is short and nothing waits, or if asked to; queues it otherwise. */
   enqueue(flight: Flight, inline: boolean): void {
+    this.finishPreparing();
     this.collect();
     while (this.#flights.size >= MAX_IN_FLIGHT) this.#waitForOldest();
     if (inline && this.#flights.size === 0) {
@@ -155,6 +185,7 @@ export class Queue {
 
   /** Blocks until the run has ended and is settled. */
   wait(id: number): void {
+    if (this.#preparing?.flight.id === id) this.finishPreparing();
     if (!this.#flights.has(id)) return;
     const began = recorder?.now() ?? 0;
     this.backend.wait(id);

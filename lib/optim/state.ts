@@ -37,8 +37,8 @@ export class ParameterState {
     let variable = this.variables.get(name);
     if (variable === undefined) {
       // A value that nobody else sees: so the first step is the program that all later ones are.
-      const storage = new Storage(this.parameter.dtype, sizeOf(shape));
-      storage.data.fill(fill as never);
+      const storage = new Storage(this.parameter.dtype, sizeOf(shape), { zeroed: true });
+      if (fill !== 0) storage.data.fill(fill as never);
       variable = withTrace(null, () => new Variable(Tensor.ofStorage(storage, shape)));
       variable.current.captured = false;
       this.variables.set(name, variable);

@@ -14,11 +14,11 @@ export function setAddressOf(f: (buffer: ArrayBuffer) => number): void {
   slabs = [];
 }
 
-/** Not zeroed where that costs time: every kernel writes its whole output. */
-function allocate(dtype: DType, length: number, bytes: number): ArrayBuffer {
+/** Zeroed only where asked: every kernel writes its whole output. The system has zeroed pages for large ones. */
+function allocate(dtype: DType, length: number, bytes: number, zeroed: boolean): ArrayBuffer {
   try {
     // A slow buffer owns its ArrayBuffer, alone and off the heap.
-    return bytes <= MAX_LENGTH ? Buffer.allocUnsafeSlow(bytes).buffer : new ArrayBuffer(bytes);
+    return bytes <= MAX_LENGTH && !zeroed ? Buffer.allocUnsafeSlow(bytes).buffer : new ArrayBuffer(bytes);
   } catch (error) {
     throw new BackendError(`no memory for a ${dtype} tensor of ${length} elements`, { cause: error });
   }
@@ -47,7 +47,7 @@ function slabFor(dtype: DType, bytes: number): { slab: Slab; pieceBytes: number 
   let slab = slabs[size];
   if (slab === undefined || slab.offset === slab.end) {
     const bytesOfSlab = Math.min(MOST_PIECES * pieceBytes, LARGEST_SLAB);
-    const { buffer, address, padding } = alignedBuffer(dtype, bytesOfSlab);
+    const { buffer, address, padding } = alignedBuffer(dtype, bytesOfSlab, false);
     slab = { buffer, address, offset: padding, end: padding + bytesOfSlab };
     slabs[size] = slab;
   }
@@ -55,8 +55,12 @@ function slabFor(dtype: DType, bytes: number): { slab: Slab; pieceBytes: number 
 }
 
 /** A buffer with `bytes` from an aligned address on. */
-function alignedBuffer(dtype: DType, bytes: number): { buffer: ArrayBuffer; address: number; padding: number } {
-  const buffer = allocate(dtype, bytes / dtypes[dtype].bytes, bytes + ALIGNMENT);
+function alignedBuffer(
+  dtype: DType,
+  bytes: number,
+  zeroed: boolean,
+): { buffer: ArrayBuffer; address: number; padding: number } {
+  const buffer = allocate(dtype, bytes / dtypes[dtype].bytes, bytes + ALIGNMENT, zeroed);
   const address = addressOf(buffer);
   return { buffer, address, padding: address === 0 ? 0 : (ALIGNMENT - (address % ALIGNMENT)) % ALIGNMENT };
 }
@@ -72,6 +76,7 @@ export class Storage {
   constructor(
     readonly dtype: DType,
     readonly length: number,
+    { zeroed = false } = {},
   ) {
     const { bytes, array } = dtypes[dtype];
     const total = length * bytes;
@@ -80,9 +85,10 @@ export class Storage {
       this.data = new array(slab.buffer, slab.offset, length);
       if (slab.address !== 0) this.#address = slab.address + slab.offset;
       slab.offset += pieceBytes;
+      if (zeroed) this.data.fill(0 as never);
       return;
     }
-    const { buffer, address, padding } = alignedBuffer(dtype, total);
+    const { buffer, address, padding } = alignedBuffer(dtype, total, zeroed);
     this.data = new array(buffer, padding, length);
     if (address !== 0) this.#address = address + padding;
   }

@@ -84,6 +84,7 @@ class CompiledFunction {
 
   call(args: readonly unknown[]): unknown {
     const target = backendQueue();
+    target.finishPreparing();
     target.collect();
     target.throwHeld();
     if (target !== this.#target) {

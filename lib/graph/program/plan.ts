@@ -6,6 +6,7 @@ import { arenaBytes, blocksOf, overwritable, readsBeforeWrite, type SharedBlock 
 import type { BufferSpec, Program, View } from './program';
 import { orders } from './schedule';
 import { joinSegments } from './segments';
+import type { Slices } from './slices';
 
 /** A program and how its bound buffers relate to the trace it was made from. */
 export interface Plan {
@@ -27,16 +28,19 @@ const SMALL_ARENA = 64 * 1024;
 /**
  * Gives every slot its memory: leaves and roots are bound, all else shares one arena by lifetime. A root may be written
  * over the leaf that it replaces (`donors`) if nothing reads that leaf later; such instructions come last, after
- * everything that can fail.
+ * everything that can fail. Yields where it can be left for a while.
  */
-export function plan(lowered: Lowered, donors: readonly number[], scalars: number): Plan {
+export function* plan(lowered: Lowered, donors: readonly number[], scalars: number): Slices<Plan> {
   const { slots, rootSlots } = lowered;
   const wished = new Map<number, number>();
   rootSlots.forEach((slot, root) => {
     if (donors[root]! >= 0) wished.set(slot, donors[root]!);
   });
-  const { instructions, blocks } = inLeastMemory(slots, rootSlots, writersLast(lowered.instructions, slots, wished));
+  const ordered = writersLast(lowered.instructions, slots, wished);
+  yield;
+  const { instructions, blocks } = yield* inLeastMemory(slots, rootSlots, ordered);
   const donorOfSlot = safeDonors(instructions, slots, wished);
+  yield;
 
   const outputSlots = [...new Set(rootSlots)];
   const outputOfSlot = new Map(outputSlots.map((slot, output) => [slot, output]));
@@ -64,6 +68,7 @@ export function plan(lowered: Lowered, donors: readonly number[], scalars: numbe
     if (read !== undefined) bufferOfSlot.set(read, bufferOfSlot.get(index)!);
   }
   const { offsets, bytes } = layOut(blocks);
+  yield;
   blocks.forEach((block, i) => {
     for (const index of block.slots) {
       bufferOfSlot.set(index, buffers.length);
@@ -99,15 +104,16 @@ export function plan(lowered: Lowered, donors: readonly number[], scalars: numbe
  * The instructions, of which those in `first` may come in another order, and the arena's blocks: as recorded, unless another
  * order needs clearly less memory.
  */
-function inLeastMemory(
+function* inLeastMemory(
   slots: readonly Slot[],
   rootSlots: readonly number[],
   { first, last }: { first: readonly LoweredInstruction[]; last: readonly LoweredInstruction[] },
-): { instructions: readonly LoweredInstruction[]; blocks: readonly SharedBlock[] } {
+): Slices<{ instructions: readonly LoweredInstruction[]; blocks: readonly SharedBlock[] }> {
   const roots = new Set(rootSlots);
   const bound = slots.map(({ leaf }, slot) => leaf >= 0 || roots.has(slot));
   const isBound = (slot: number): boolean => bound[slot]!;
   const mayOverwrite = overwritable([...first, ...last], slots, isBound);
+  yield;
   const inOrder = (ordered: readonly LoweredInstruction[]) => {
     const instructions = [...ordered, ...last];
     const blocks = blocksOf(instructions, slots, isBound, mayOverwrite);
@@ -117,6 +123,7 @@ function inLeastMemory(
   if (best.bytes <= SMALL_ARENA) return best;
   const sizes = Float64Array.from(slots, (slot, index) => (bound[index]! ? 0 : arenaBytes(slot)));
   for (const order of orders(first, sizes)) {
+    yield;
     const other = inOrder(order.map((index) => first[index]!));
     if (other.bytes < CLEARLY * best.bytes) best = other;
   }
