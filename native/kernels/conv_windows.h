@@ -68,7 +68,7 @@ void accumulateWindows(const WindowProduct<T>& p, const TileShape& tile, const T
                        int windowRows, T* out, ptrdiff_t outPitch) {
   using V = Vec<T>;
   const int depth = p.channels * p.taps;
-  const ptrdiff_t pitch = tile.y.step * tile.rowPitch;
+  const ptrdiff_t pitch = tile.pitch;
   for (int y = 0; y < windowRows; y += 4) {
     const int count = smaller(4, windowRows - y);
     for (int x = 0; x < p.x.windows; x += V::lanes) {
