@@ -89,40 +89,45 @@ void copyStrided(T* out, const T* from, ptrdiff_t step, ptrdiff_t count) {
   for (; i < count; ++i) out[i] = from[i * step];
 }
 
-// One row of an image, `from`, as a tile has it; null: a row outside.
+// One row of an image, `from`, as a tile has it. What lies outside of it is written only if `fill`.
 template <typename T>
-void copyTileRow(const TileShape& tile, const T* from, T outside, T* out) {
+void copyTileRow(const TileShape& tile, const T* from, bool fill, T outside, T* out) {
   const int step = tile.x.step, width = tile.x.size;
   for (int phase = 0; phase < tile.columnPhases; ++phase) {
     T* to = out + phase * tile.columnPhase;
-    if (from == nullptr) {
-      fillWith(to, tile.pitch, outside);
-      continue;
-    }
     const ptrdiff_t start = tile.x.firstTap + phase;  // image column of element 0; may be negative
     const ptrdiff_t first = start >= 0 ? 0 : smaller<ptrdiff_t>(ceilDivide(-start, step), tile.pitch);
     const ptrdiff_t inside = width > start ? ceilDivide(width - start, step) : 0;
     const ptrdiff_t end = larger(first, smaller(inside, tile.pitch));
-    fillWith(to, first, outside);
+    if (fill) fillWith(to, first, outside);
     if (step == 1) {
       copyElements(to + first, from + start + first, end - first);
     } else {
       copyStrided(to + first, from + start + first * step, step, end - first);
     }
-    fillWith(to + end, tile.pitch - end, outside);
+    if (fill) fillWith(to + end, tile.pitch - end, outside);
   }
 }
+
+constexpr int kShortPitch = 64;  // rows up to here are filled all at once: their edges are dear
 
 // The part of a plane that the windows of rows [y0, y0 + windowRows) look at; `outside` where that is not in the image.
 template <typename T>
 void copyTilePlane(const TileShape& tile, const T* plane, int y0, int windowRows, T outside, T* out) {
   const ptrdiff_t rows = tileRows(tile.y, windowRows),
                   first = static_cast<ptrdiff_t>(y0) * tile.y.step + tile.y.firstTap;
+  const bool isShort = tile.pitch <= kShortPitch;
+  if (isShort) fillWith(out, tile.planePitch, outside);
   for (int phase = 0; phase < tile.rowPhases; ++phase) {
     T* to = out + phase * tile.rowPhase;
     for (ptrdiff_t row = phase; row < rows; row += tile.y.step, to += tile.pitch) {
       const ptrdiff_t y = first + row;
-      copyTileRow(tile, y < 0 || y >= tile.y.size ? nullptr : plane + y * tile.x.size, outside, to);
+      if (y >= 0 && y < tile.y.size) {
+        copyTileRow(tile, plane + y * tile.x.size, !isShort, outside, to);
+      } else if (!isShort) {
+        for (int column = 0; column < tile.columnPhases; ++column)
+          fillWith(to + column * tile.columnPhase, tile.pitch, outside);
+      }
     }
   }
 }
