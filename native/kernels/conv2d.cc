@@ -62,11 +62,11 @@ Failure conv2d(const Call& call) {
   }
   p.weights = packed;
   p.offsets = offsets;
-  const int rowsPerPart = windowRowsPerPart(p);
-  windowOffsets<T>(tileShape(p.y, p.x, rowsPerPart), p.channels, p.taps, tapY, tapX, offsets);
-  const Failure failure = packWeights(call, p, rowsPerPart, static_cast<const T*>(weight.data), depth * p.rows, depth,
-                                      p.taps, tapAt, packed);
-  return failure != kOk ? failure : multiplyWindows(call, p, rowsPerPart);
+  const WindowCut cut = windowCut(p);
+  windowOffsets<T>(tileShape(p.y, p.x, cut.windowRows), p.channels, p.taps, tapY, tapX, offsets);
+  const Failure failure = packWeights(call, p, cut.windowRows, static_cast<const T*>(weight.data), depth * p.rows,
+                                      depth, p.taps, tapAt, packed);
+  return failure != kOk ? failure : multiplyWindows(call, p, cut);
 }
 
 }  // namespace

@@ -69,12 +69,12 @@ Failure runPhase(const Call& call, const ConvShape& s, const Phase& phaseY, cons
   }
   p.weights = packed;
   p.offsets = offsets;
-  const int rowsPerPart = windowRowsPerPart(p);
-  windowOffsets<T>(tileShape(p.y, p.x, rowsPerPart), p.channels, p.taps, tapY, tapX, offsets);
+  const WindowCut cut = windowCut(p);
+  windowOffsets<T>(tileShape(p.y, p.x, cut.windowRows), p.channels, p.taps, tapY, tapX, offsets);
   const ptrdiff_t taps = static_cast<ptrdiff_t>(s.kernelY) * s.kernelX;
-  const Failure failure = packWeights(call, p, rowsPerPart, static_cast<const T*>(weight.data),
+  const Failure failure = packWeights(call, p, cut.windowRows, static_cast<const T*>(weight.data),
                                       taps * p.rows * p.channels, taps, taps * p.rows, tapAt, packed);
-  return failure != kOk ? failure : multiplyWindows(call, p, rowsPerPart);
+  return failure != kOk ? failure : multiplyWindows(call, p, cut);
 }
 
 WinogradProduct<float> winogradInputGrad(const Call& call, const ConvShape& s) {

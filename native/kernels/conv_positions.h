@@ -85,17 +85,17 @@ MultiplyPanel<T> multiplyPanelFor(int wanted) {
   }
 }
 
-// `count` positions, in whole vectors: up to a vector more is read and written. The weights are packed in panels of
-// tiling.rows, a block of the contraction after the other.
-template <typename T>
-void multiplyPositions(const Tiling& tiling, int rows, int depth, const T* weights, const T* x,
+// `count` positions, in whole vectors: up to a vector more is read and written. weights(k0, steps) are packed in panels
+// of tiling.rows, as packRows has them.
+template <typename T, typename Weights>
+void multiplyPositions(const Tiling& tiling, int rows, int depth, const Weights& weights, const T* x,
                        const ptrdiff_t* offsets, ptrdiff_t count, T* out, ptrdiff_t pitch) {
   constexpr int lanes = Vec<T>::lanes;
   const int vectors = static_cast<int>(ceilDivide(count, lanes));
   const MultiplyPanel<T> whole = multiplyPanelFor<T>(tiling.rows);
   for (int k0 = 0; k0 < depth; k0 += kDepthBlock) {
     const int steps = smaller<int>(kDepthBlock, depth - k0);
-    const T* block = weights + static_cast<ptrdiff_t>(k0) * rows;
+    const T* block = weights(k0, steps);
     for (int v = 0; v < vectors; v += kPositionVectors) {
       for (int row = 0; row < rows; row += tiling.rows) {
         const int height = smaller(tiling.rows, rows - row);

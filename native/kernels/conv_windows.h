@@ -22,18 +22,29 @@ struct WindowProduct {
   int outY, outX, outStepY, outStepX;
 };
 
-// Window rows for one part: a tile that fits in half of the L2 cache, and enough parts where the images are few.
+// How the work on one group of one image is cut.
+struct WindowCut {
+  int windowRows;  // for one part: a tile that fits in half of the L2 cache
+  int rowParts;    // into which the rows of the product are cut
+};
+
+// Enough parts where the images are few: parts that share windows rather than rows of windows, which are short vectors.
 template <typename T>
-int windowRowsPerPart(const WindowProduct<T>& p) {
+WindowCut windowCut(const WindowProduct<T>& p) {
   const double work = static_cast<double>(p.rows) * p.channels * p.taps * p.x.windows;
-  int rows = p.y.windows;
+  WindowCut cut = {p.y.windows, 1};
   const auto tileBytes = [&] {
-    return static_cast<double>(tileShape(p.y, p.x, rows).planePitch) * p.channels * sizeof(T);
+    return static_cast<double>(tileShape(p.y, p.x, cut.windowRows).planePitch) * p.channels * sizeof(T);
   };
-  while (rows > 1 && tileBytes() > (1 << 19)) rows = (rows + 1) / 2;
-  const auto parts = [&] { return static_cast<double>(p.images) * p.groups * ceilDivide(p.y.windows, rows); };
-  while (rows > 1 && parts() < 16 && work * rows > (1 << 19)) rows = (rows + 1) / 2;
-  return rows;
+  while (cut.windowRows > 1 && tileBytes() > (1 << 19)) cut.windowRows = (cut.windowRows + 1) / 2;
+  const auto isCoarse = [&] {
+    const double parts =
+        static_cast<double>(p.images) * p.groups * ceilDivide(p.y.windows, cut.windowRows) * cut.rowParts;
+    return parts < 16 && work * cut.windowRows / cut.rowParts > (1 << 19);
+  };
+  while (p.rows / cut.rowParts >= 64 && isCoarse()) cut.rowParts *= 2;
+  while (cut.windowRows > 1 && isCoarse()) cut.windowRows = (cut.windowRows + 1) / 2;
+  return cut;
 }
 
 template <typename T>
@@ -48,8 +59,8 @@ void windowOffsets(const TileShape& tile, int channels, int taps, const int* tap
 // windows `pitch` apart, those of the product `resultPitch`.
 template <typename T>
 void spreadRows(const WindowProduct<T>& p, const T* result, ptrdiff_t resultPitch, ptrdiff_t pitch, int y0,
-                int windowRows, T* planes) {
-  for (int row = 0; row < p.rows; ++row) {
+                int windowRows, int rows, T* planes) {
+  for (int row = 0; row < rows; ++row) {
     for (int y = 0; y < windowRows; ++y) {
       const T* from = result + row * resultPitch + y * pitch;
       T* to = planes +
@@ -97,9 +108,15 @@ template <typename T>
 struct WindowPart {
   ptrdiff_t imageGroup;
   int y0, windowRows;
-  const T* weights;  // of the group
-  T* result;         // first window of the first row of the result
-  ptrdiff_t pitch;   // between rows of the result
+  int firstRow, rows;  // of the product
+  const T* weights;    // of the group
+  T* result;           // first window of the first row of the result
+  ptrdiff_t pitch;     // between rows of the result
+
+  // Its rows of a block of the contraction.
+  const T* packed(const WindowProduct<T>& p, int k0, int steps) const {
+    return weights + static_cast<ptrdiff_t>(k0) * p.rows + static_cast<ptrdiff_t>(firstRow) * steps;
+  }
 };
 
 // 1x1, stride 1, no padding: the planes are the windows.
@@ -108,8 +125,8 @@ void multiplyPlanes(const WindowProduct<T>& p, const Tiling& tiling, const Windo
   const ptrdiff_t plane = static_cast<ptrdiff_t>(p.y.size) * p.x.size;
   const T* source = p.source + part.imageGroup * p.channels * plane + static_cast<ptrdiff_t>(part.y0) * p.x.size;
   multiplyBlock<T>(
-      tiling, p.rows, static_cast<ptrdiff_t>(part.windowRows) * p.x.windows, p.channels,
-      [&](int k0, int) { return PackedRows<T>{part.weights + static_cast<ptrdiff_t>(k0) * p.rows}; },
+      tiling, part.rows, static_cast<ptrdiff_t>(part.windowRows) * p.x.windows, p.channels,
+      [&](int k0, int steps) { return PackedRows<T>{part.packed(p, k0, steps)}; },
       [&](int k0, int steps, ptrdiff_t first, int count, int width) {
         packPanel(panel, width, count, steps, source + k0 * plane + first, 1, plane);
         return ColumnPanel<T>{panel, width};
@@ -130,8 +147,8 @@ template <typename T>
 void multiplyGathered(const WindowProduct<T>& p, const Tiling& tiling, const TileShape& tile, const WindowPart<T>& part,
                       const T* padded, T* panel) {
   multiplyBlock<T>(
-      tiling, p.rows, static_cast<ptrdiff_t>(part.windowRows) * p.x.windows, p.channels * p.taps,
-      [&](int k0, int) { return PackedRows<T>{part.weights + static_cast<ptrdiff_t>(k0) * p.rows}; },
+      tiling, part.rows, static_cast<ptrdiff_t>(part.windowRows) * p.x.windows, p.channels * p.taps,
+      [&](int k0, int steps) { return PackedRows<T>{part.packed(p, k0, steps)}; },
       [&](int k0, int steps, ptrdiff_t first, int count, int width) {
         WindowRun runs[kLongVectors * Vec<T>::lanes];
         const int found = windowRuns(tile, part.windowRows, 0, first, count, runs);
@@ -142,13 +159,17 @@ void multiplyGathered(const WindowProduct<T>& p, const Tiling& tiling, const Til
       part.result, part.pitch, false);
 }
 
-// Parts are numbered by image and group, then by rows of windows; small ones go together.
+// Parts are numbered by image and group, then by rows of windows, then by rows of the product; small ones go together.
 template <typename T>
-Failure multiplyWindows(const Call& call, const WindowProduct<T>& p, int rowsPerPart) {
+Failure multiplyWindows(const Call& call, const WindowProduct<T>& p, const WindowCut& cut) {
   constexpr int lanes = Vec<T>::lanes;
+  const int rowsPerPart = cut.windowRows;
   const TileShape tile = tileShape(p.y, p.x, rowsPerPart);
   const Tiling tiling = windowTiling(p, rowsPerPart);
-  const ptrdiff_t rowParts = ceilDivide(p.y.windows, rowsPerPart), parts = p.images * p.groups * rowParts;
+  // Rows of the product that a part has: whole panels.
+  const int panelRows = static_cast<int>(ceilDivide(tiling.panels, cut.rowParts)) * tiling.rows;
+  const ptrdiff_t rowParts = ceilDivide(p.rows, panelRows), windowParts = ceilDivide(p.y.windows, rowsPerPart);
+  const ptrdiff_t parts = p.images * p.groups * windowParts * rowParts;
   const bool positions = usesPositions(p, rowsPerPart), planes = planesAreWindows(p);
   const bool direct = !positions && p.outStepY == 1 && p.outStepX == 1;  // into the result's memory
   const ptrdiff_t outPlane = static_cast<ptrdiff_t>(p.outHeight) * p.outWidth;
@@ -161,15 +182,17 @@ Failure multiplyWindows(const Call& call, const WindowProduct<T>& p, int rowsPer
     T* panel = positions
                    ? nullptr
                    : scratchOf<T>(call, worker, 2, static_cast<size_t>(kDepthBlock) * kLongVectors * lanes + lanes);
-    T* result = direct ? nullptr : scratchOf<T>(call, worker, 3, p.rows * resultPitch);
+    T* result = direct ? nullptr : scratchOf<T>(call, worker, 3, panelRows * resultPitch);
     if ((!planes && !padded) || (!positions && !panel) || (!direct && !result)) return false;
     for (ptrdiff_t at = index * together; at < smaller(parts, (index + 1) * together); ++at) {
       WindowPart<T> part;
-      part.imageGroup = at / rowParts;
-      part.y0 = static_cast<int>(at % rowParts) * rowsPerPart;
+      part.imageGroup = at / rowParts / windowParts;
+      part.y0 = static_cast<int>(at / rowParts % windowParts) * rowsPerPart;
       part.windowRows = smaller(rowsPerPart, p.y.windows - part.y0);
+      part.firstRow = static_cast<int>(at % rowParts) * panelRows;
+      part.rows = smaller(panelRows, p.rows - part.firstRow);
       part.weights = p.weights + part.imageGroup % p.groups * p.rows * p.channels * p.taps;
-      T* to = p.out + part.imageGroup * p.rows * outPlane;
+      T* to = p.out + (part.imageGroup * p.rows + part.firstRow) * outPlane;
       part.result = direct ? to + static_cast<ptrdiff_t>(part.y0) * p.outWidth : result;
       part.pitch = direct ? outPlane : resultPitch;
       if (planes) {
@@ -177,13 +200,14 @@ Failure multiplyWindows(const Call& call, const WindowProduct<T>& p, int rowsPer
       } else {
         fillTile(p, tile, part, padded);
         if (positions) {
-          multiplyPositions(tiling, p.rows, p.channels * p.taps, part.weights, padded, p.offsets,
-                            (part.windowRows - 1) * tile.pitch + p.x.windows, part.result, part.pitch);
+          multiplyPositions<T>(
+              tiling, part.rows, p.channels * p.taps, [&](int k0, int steps) { return part.packed(p, k0, steps); },
+              padded, p.offsets, (part.windowRows - 1) * tile.pitch + p.x.windows, part.result, part.pitch);
         } else {
           multiplyGathered(p, tiling, tile, part, padded, panel);
         }
       }
-      if (!direct) spreadRows(p, result, resultPitch, rowPitch, part.y0, part.windowRows, to);
+      if (!direct) spreadRows(p, result, resultPitch, rowPitch, part.y0, part.windowRows, part.rows, to);
     }
     return true;
   });
@@ -210,6 +234,10 @@ Failure packWeights(const Call& call, const WindowProduct<T>& p, int rowsPerPart
         T* panel = out + group * p.rows * depth + static_cast<ptrdiff_t>(k0) * p.rows + row * steps;
         if (channelsFollow) {
           packPanel(panel, count, count, steps, from + k0, rowPitch, 1);
+          continue;
+        }
+        if (p.taps == 1) {
+          packPanel(panel, count, count, steps, from + k0 * channelPitch + tapAt[0], rowPitch, channelPitch);
           continue;
         }
         for (int k = 0; k < steps;) {
