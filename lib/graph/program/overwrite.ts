@@ -2,7 +2,6 @@ import { dtypes } from '../../tensor/dtype';
 import type { Block } from './arena';
 import { readByteCode, type ByteCode } from './elementwise';
 import type { LoweredInstruction, Slot } from './lower';
-import type { View } from './program';
 
 const ALIGNMENT = 64;
 
@@ -37,9 +36,9 @@ export function overwritable(
     let code: ByteCode | null = null;
     const mayBe = (input: number, output: number): boolean => {
       if (!isSameSize(slots[input]!, slots[outputs[output]!.buffer]!)) return false;
-      const isInput = ({ buffer }: View): boolean => buffer === input;
-      if (kernel === 'scatterAdd') return inputs.findIndex(isInput) === 0 && inputs.findLastIndex(isInput) === 0;
-      return readsBeforeWrite(instruction, (code ??= readByteCode(instruction)), output, isInput);
+      const reads = inputs.flatMap(({ buffer }, index) => (buffer === input ? [index] : []));
+      if (kernel === 'scatterAdd') return reads.length === 1 && reads[0] === 0;
+      return readsBeforeWrite(instruction, (code ??= readByteCode(instruction)), output, reads);
     };
     all.set(
       instruction,
@@ -54,28 +53,27 @@ function isSameSize(a: Slot, b: Slot): boolean {
 }
 
 /**
- * Of the memory that `isDonor` names only the segment that makes `output` reads, each element where it is written, and no step
- * behind the one that writes it.
+ * Of some memory, which the instruction reads as its inputs `reads`, only the segment that makes `output` reads, each element
+ * where it is written, and no step behind the one that writes it.
  */
 export function readsBeforeWrite(
   instruction: LoweredInstruction,
   { inputs, outputs, steps, outputRegisters, folds }: ByteCode,
   output: number,
-  isDonor: (view: View) => boolean,
+  reads: readonly number[],
 ): boolean {
+  if (reads.length === 0) return true;
+  if (folds[output % outputs] !== 0) return false;
   const { shape, offset, strides } = instruction.outputs[output]!;
   const segment = Math.floor(output / outputs);
-  const donors = new Set<number>();
-  for (const [index, view] of instruction.inputs.entries()) {
-    if (!isDonor(view)) continue;
+  for (const index of reads) {
+    const view = instruction.inputs[index]!;
     const isSameIndex = shape.every((size, dim) => size === 1 || view.strides[dim] === strides[dim]);
     if (Math.floor(index / inputs) !== segment || view.offset !== offset || !isSameIndex) return false;
-    donors.add(index % inputs);
   }
-  if (donors.size === 0) return true;
-  if (folds[output % outputs] !== 0) return false;
+  const registers = reads.map((index) => index % inputs);
   const written = steps.findIndex(({ destination }) => destination === outputRegisters[output % outputs]);
-  return !steps.slice(written + 1).some(({ operands }) => operands.some((register) => donors.has(register)));
+  return !steps.slice(written + 1).some(({ operands }) => operands.some((register) => registers.includes(register)));
 }
 
 /**

@@ -1,5 +1,5 @@
 import { layOut, lowerBound } from './arena';
-import { readByteCode } from './elementwise';
+import { readByteCode, type ByteCode } from './elementwise';
 import { estimateNanoseconds } from './estimate';
 import type { Lowered, LoweredInstruction, Slot } from './lower';
 import { arenaBytes, blocksOf, overwritable, readsBeforeWrite, type SharedBlock } from './overwrite';
@@ -158,20 +158,29 @@ function safeDonors(
   donorOfSlot: ReadonlyMap<number, number>,
 ): Map<number, number> {
   const writers = new Map<number, { index: number; output: number }>();
-  const lastReads = new Map<number, number>();
+  // Of each leaf the last instruction that reads it, and as which of its inputs.
+  const reads = new Map<number, { index: number; inputs: number[] }>();
   let lastThatFails = -1;
   instructions.forEach(({ kernel, inputs, outputs }, index) => {
     if (kernel !== 'elementwise') lastThatFails = index;
-    for (const { buffer } of inputs) if (slots[buffer]!.leaf >= 0) lastReads.set(slots[buffer]!.leaf, index);
+    inputs.forEach(({ buffer }, input) => {
+      const { leaf } = slots[buffer]!;
+      if (leaf < 0) return;
+      const last = reads.get(leaf);
+      if (last?.index === index) last.inputs.push(input);
+      else reads.set(leaf, { index, inputs: [input] });
+    });
     outputs.forEach(({ buffer }, output) => writers.set(buffer, { index, output }));
   });
+  const codes = new Map<number, ByteCode>();
   const isSafe = ([slot, donor]: [number, number]): boolean => {
     const writer = writers.get(slot);
-    if (writer === undefined || writer.index <= lastThatFails || (lastReads.get(donor) ?? -1) > writer.index)
-      return false;
+    const lastRead = reads.get(donor);
+    if (writer === undefined || writer.index <= lastThatFails || (lastRead?.index ?? -1) > writer.index) return false;
     const instruction = instructions[writer.index]!;
-    const code = readByteCode(instruction);
-    return readsBeforeWrite(instruction, code, writer.output, ({ buffer }) => slots[buffer]!.leaf === donor);
+    const code = codes.get(writer.index) ?? readByteCode(instruction);
+    codes.set(writer.index, code);
+    return readsBeforeWrite(instruction, code, writer.output, lastRead?.index === writer.index ? lastRead.inputs : []);
   };
   return new Map([...donorOfSlot].filter(isSafe));
 }
