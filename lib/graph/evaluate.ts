@@ -23,7 +23,7 @@ const MAX_PENDING = 4096;
 const COUNT_EVERY = 64;
 /** A program of so many operations may take longer to compile than the event loop should wait. */
 const LONG_COMPILATION = 200;
-const SLICE_MILLISECONDS = 5;
+const SLICE_MILLISECONDS = 3;
 const NONE: readonly Tensor[] = [];
 
 let selectBackend: (() => Backend) | null = null;

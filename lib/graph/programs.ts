@@ -17,11 +17,13 @@ export interface Compiled extends Plan {
 function* passes(trace: Trace): Slices<Plan> {
   const recorded = graphOf(trace);
   yield;
-  const graph = simplify(recorded);
+  const graph = yield* simplify(recorded);
   yield;
-  const regions = fuse(graph);
+  const regions = yield* fuse(graph);
   yield;
-  const lowered = lower(graph, fuseEpilogues(graph, regions, trace.donors));
+  const groups = fuseEpilogues(graph, regions, trace.donors);
+  yield;
+  const lowered = yield* lower(graph, groups);
   yield;
   return yield* plan(lowered, trace.donors, trace.scalars.length);
 }
