@@ -70,9 +70,13 @@ function alignedBuffer(
  * start at a cache line.
  */
 export class Storage {
-  readonly data: TypedArray;
+  #data: TypedArray | null = null;
   #address = 0;
 
+  /**
+   * With `zeroed` they are zeros, and large ones get their memory at first use: so an optimizer's first step, which makes
+   * states for all parameters, does not ask V8 for all that memory, and so for collections, in one turn of the event loop.
+   */
   constructor(
     readonly dtype: DType,
     readonly length: number,
@@ -82,22 +86,42 @@ export class Storage {
     const total = length * bytes;
     if (total > 0 && total <= LARGEST_PIECE) {
       const { slab, pieceBytes } = slabFor(dtype, total);
-      this.data = new array(slab.buffer, slab.offset, length);
+      this.#data = new array(slab.buffer, slab.offset, length);
       if (slab.address !== 0) this.#address = slab.address + slab.offset;
       slab.offset += pieceBytes;
-      if (zeroed) this.data.fill(0 as never);
-      return;
-    }
-    const { buffer, address, padding } = alignedBuffer(dtype, total, zeroed);
-    this.data = new array(buffer, padding, length);
+      if (zeroed) this.#data.fill(0 as never);
+    } else if (!zeroed) this.#data = this.#allocate(false);
+  }
+
+  get data(): TypedArray {
+    return (this.#data ??= this.#allocate(true));
+  }
+
+  /** Takes the memory now, if it has none yet; whether it did. */
+  allocate(): boolean {
+    if (this.#data !== null) return false;
+    this.#data = this.#allocate(true);
+    return true;
+  }
+
+  /** What it takes at first use. */
+  get bytesToAllocate(): number {
+    return this.#data === null ? this.length * dtypes[this.dtype].bytes : 0;
+  }
+
+  #allocate(zeroed: boolean): TypedArray {
+    const { bytes, array } = dtypes[this.dtype];
+    const { buffer, address, padding } = alignedBuffer(this.dtype, this.length * bytes, zeroed);
     if (address !== 0) this.#address = address + padding;
+    return new array(buffer, padding, this.length);
   }
 
   /** Of the first element; 0 on a backend without addresses. Fixed: the buffer is never on V8's moving heap. */
   get address(): number {
     if (this.#address === 0) {
-      const start = addressOf(this.data.buffer as ArrayBuffer);
-      this.#address = start === 0 ? 0 : start + this.data.byteOffset;
+      const { buffer, byteOffset } = this.data;
+      const start = addressOf(buffer as ArrayBuffer);
+      this.#address = start === 0 ? 0 : start + byteOffset;
     }
     return this.#address;
   }

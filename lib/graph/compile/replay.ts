@@ -96,7 +96,7 @@ export function replay(entry: Entry, target: Queue, args: readonly Tensor[], { s
     const bindings = compiled.bindings.map(({ leaf, output }) =>
       output >= 0 ? results.storageOf(output) : leaves[leaf]!.storage!,
     );
-    checkMemory(compiled, target.backend);
+    checkMemory(compiled, leaves, target.backend);
     flight.prepare(compiled, bindings, scalars, leaves, traced.sites);
     enqueue(target, flight, compiled, false);
   } catch (error) {

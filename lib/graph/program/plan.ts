@@ -67,7 +67,7 @@ export function* plan(lowered: Lowered, donors: readonly number[], scalars: numb
     const read = donor === undefined ? undefined : slotOfLeaf.get(donor);
     if (read !== undefined) bufferOfSlot.set(read, bufferOfSlot.get(index)!);
   }
-  const { offsets, bytes } = layOut(blocks);
+  const { offsets, bytes } = yield* layOut(blocks);
   yield;
   blocks.forEach((block, i) => {
     for (const index of block.slots) {

@@ -1,5 +1,4 @@
 import {
-import { runSlices } from '../../../lib/graph/program/slices';
   abs,
   add,
   cast,
@@ -34,6 +33,7 @@ import { runSlices } from '../../../lib/graph/program/slices';
 } from '../../../lib';
 import { graphOf } from '../../../lib/graph/program/ir';
 import { simplify } from '../../../lib/graph/program/simplify';
+import { runSlices } from '../../../lib/graph/program/slices';
 import { trace } from '../../../lib/graph/program/trace';
 import { onEachBackend } from '../../helpers/backends';
 import { stepsOf, planOf } from './helpers';
