@@ -8,13 +8,13 @@ import { abortErrorOf, signalOf, whenAborted, type AbortOptions, type AbortSigna
 import type { Backend } from './backend';
 import { completed, deferred, type Completion } from './completion';
 import { countPending, sitesOf, trace, type Trace } from './program/trace';
-import type { Slices } from './program/slices';
+import { runFor, runSlices, type Slices } from './program/slices';
 import { ProgramCache, type Compiled } from './programs';
 import { Flight, Queue } from './queue';
 import { checkMemory } from './memory';
 import { opOf } from './op';
 import { setOnRecord } from './record';
-import { recorder, type Phase } from './recorder';
+import { recorder } from './recorder';
 
 /** Programs estimated to take longer than this run on the backend's own thread. */
 const INLINE_NANOSECONDS = 100_000;
@@ -177,22 +177,18 @@ class Preparation {
 
   /** Goes on for some time, and to the next place where it can be left; whether all is done. */
   goOn(milliseconds: number): boolean {
-    if (this.#compiled === null) {
-      this.#compiled = runFor('compiling', this.#compiling!, milliseconds);
-      if (this.#compiled === null || milliseconds < Infinity) return false;
-    }
-    if (this.#binding === null) {
-      this.#checkLeaves();
-      checkMemory(this.#compiled, this.traced.leaves, this.backend);
-      this.#binding = bind(this.traced, this.#compiled);
-    }
-    this.#bound ??= runFor('submitting', this.#binding, milliseconds);
-    return this.#bound !== null;
+    if (!this.#compile(milliseconds)) return false;
+    const began = recorder?.now() ?? 0;
+    const isBound = this.#bind(milliseconds);
+    recorder?.span('submitting', began);
+    return isBound;
   }
 
   /** All that is left, at once; the run can begin. */
   finish(): Compiled {
-    this.goOn(Infinity);
+    this.#compile(Infinity);
+    const began = recorder?.now() ?? 0;
+    this.#bind(Infinity);
     this.#checkLeaves();
     const { traced } = this;
     const compiled = this.#compiled!;
@@ -200,7 +196,26 @@ class Preparation {
     for (let i = 0; i < scalars.length; i++) scalars[i] = traced.scalars[i]!.scalar;
     this.flight.prepare(compiled, this.#bound!, scalars, traced.leaves, this.sites);
     release(traced);
+    recorder?.span('submitting', began);
     return compiled;
+  }
+
+  #compile(milliseconds: number): boolean {
+    if (this.#compiled !== null) return true;
+    const began = recorder?.now() ?? 0;
+    this.#compiled = runFor(this.#compiling!, milliseconds);
+    recorder?.span('compiling', began);
+    return this.#compiled !== null;
+  }
+
+  #bind(milliseconds: number): boolean {
+    if (this.#binding === null) {
+      this.#checkLeaves();
+      checkMemory(this.#compiled!, this.traced.leaves, this.backend);
+      this.#binding = bind(this.traced, this.#compiled!);
+    }
+    this.#bound ??= runFor(this.#binding, milliseconds);
+    return this.#bound !== null;
   }
 
   /** What it depends on may have failed since it was traced. */
@@ -255,27 +270,15 @@ export function findOrCompile(traced: Trace, backend: Backend): Compiled {
 }
 
 function compileNow(traced: Trace, backend: Backend): Compiled {
-  return runFor('compiling', compiling(traced, backend), Infinity)!;
+  const began = recorder?.now() ?? 0;
+  const compiled = runSlices(compiling(traced, backend));
+  recorder?.span('compiling', began);
+  return compiled;
 }
 
 function compiling(traced: Trace, backend: Backend): Slices<Compiled> {
   counts.compilations++;
   return cache.compile(traced, backend);
-}
-
-/** Works for some time; what comes out, or null if that was not enough. */
-function runFor<T>(phase: Phase, slices: Slices<T>, milliseconds: number): T | null {
-  const span = recorder?.now() ?? 0;
-  const began = milliseconds === Infinity ? 0 : performance.now();
-  try {
-    for (;;) {
-      const { done, value } = slices.next();
-      if (done === true) return value;
-      if (milliseconds < Infinity && performance.now() - began >= milliseconds) return null;
-    }
-  } finally {
-    recorder?.span(phase, span);
-  }
 }
 
 /**

@@ -20,3 +20,14 @@ export function runSlices<T>(slices: Slices<T>): T {
     if (done === true) return value;
   }
 }
+
+/** Some of it, for about as long; what comes out, or null if that was not enough. */
+export function runFor<T>(slices: Slices<T>, milliseconds: number): T | null {
+  if (milliseconds === Infinity) return runSlices(slices);
+  const began = performance.now();
+  do {
+    const { done, value } = slices.next();
+    if (done === true) return value;
+  } while (performance.now() - began < milliseconds);
+  return null;
+}
