@@ -14,6 +14,8 @@ interface Segment {
 
 /** By the tensors through which gradients come into a segment; the outermost first. */
 const segments = new WeakMap<Tensor, readonly Segment[]>();
+/** Until then no walk has to look. */
+let isUsed = false;
 
 /**
  * `fn(...inputs)`, whose intermediates are not kept for the backward pass: they are computed again, from what `fn` read, when
@@ -39,6 +41,7 @@ export function checkpoint<A extends unknown[], R>(fn: (...inputs: A) => R, ...i
 }
 
 function mark(tensors: readonly Tensor[], segment: Segment): void {
+  isUsed = true;
   for (const tensor of tensors)
     if (tensor.serial > segment.first && tensor.requiresGrad)
       segments.set(tensor, [segment, ...(segments.get(tensor) ?? [])]);
@@ -94,6 +97,7 @@ export class Recomputation {
 
   /** The walk comes to `tensor`: into its segments, and out of those that it is not in. */
   enter(tensor: Tensor): void {
+    if (!isUsed) return;
     while (this.#visit !== null && tensor.serial < this.#visit.segment.first) this.#leave();
     for (const segment of segments.get(tensor) ?? []) if (!this.#isIn(segment)) this.#visit = this.#begin(segment);
   }

@@ -304,7 +304,8 @@ export class Variable extends TensorBase {
   commit(version: Tensor): void {
     const earlier = this.#earlier;
     if (earlier.length > 0) {
-      if (earlier[earlier.length - 1]!.serial <= version.serial) earlier.length = 0;
+      // Mostly there is one, and setting a length is dear.
+      if (earlier[earlier.length - 1]!.serial <= version.serial) while (earlier.length > 0) earlier.pop();
       else this.#earlier = earlier.filter(({ serial }) => serial > version.serial);
     }
     if (version === this.#current) this.#stands = true;
