@@ -90,14 +90,28 @@ export function submit(roots: readonly Tensor[], options: SubmitOptions = {}): C
     return completed();
   }
   const target = backendQueue();
-  target.collect();
-  target.throwHeld();
-  if (signal?.aborted === true) return rejected(target, abortErrorOf(signal));
+  const ended = throwOrAbort(target, signal);
+  if (ended !== null) return ended;
   const completion = start(target, roots, false, options);
   if (completion !== null) return completion;
   // Nothing is left to start; the latest that is still running decides.
   const latest = Math.max(0, ...roots.map((root) => root.run));
   return target.completionOf(latest) ?? completed();
+}
+
+/**
+ * What `submit` does before anything is started: throws the error of an earlier run that nobody listened to. A completion
+ * that is rejected if the signal has aborted, or null.
+ */
+export function beforeSubmission(options: AbortOptions): Completion<void> | null {
+  const signal = signalOf('step', options);
+  return currentTrace() === null ? throwOrAbort(backendQueue(), signal) : null;
+}
+
+function throwOrAbort(target: Queue, signal: AbortSignalLike | null): Completion<void> | null {
+  target.collect();
+  target.throwHeld();
+  return signal?.aborted === true ? rejected(target, abortErrorOf(signal)) : null;
 }
 
 /** Computes the tensors and returns when they have their values. */
