@@ -1,6 +1,6 @@
 import { GradientError, ShapeError } from '../errors';
 import { recordTogether } from '../graph/evaluate';
-import { labelled, withGradMode, withSite } from '../graph/modes';
+import { labelledThere, withGradMode } from '../graph/modes';
 import { opOf } from '../graph/op';
 import { inOrder } from '../graph/program/trace';
 import { cast } from '../ops/cast';
@@ -41,7 +41,7 @@ export function pullBack(
     recomputation.enter(tensor);
     const { inputs, output } = recomputation.read(tensor);
     // A gradient that fails is an error of the operation that the user called.
-    const parts = withSite(tensor.site, () => labelled(tensor.label, () => vjp(g, inputs, output, tensor.attrs)));
+    const parts = labelledThere(tensor.label, tensor.site, () => vjp(g, inputs, output, tensor.attrs));
     for (let i = 0; i < tensor.inputs.length; i++) {
       const input = tensor.inputs[i]!;
       const part = parts[i];

@@ -129,7 +129,7 @@ export abstract class Optimizer<Options extends CommonOptions> {
   /** As `step`, and has run when it returns. */
   stepSync(given: StepOptions | Closure = {}): void {
     const options = this.#optionsOf(given);
-    beforeSubmission({});
+    void beforeSubmission({});
     const { roots, undo } = this.#record();
     try {
       evaluateSync([...roots, ...(options.also ?? [])]);

@@ -34,7 +34,7 @@ export function entryOf(traced: TracedFunction, compiled: Compiled): Entry {
 
 /** The numbers of one more step of every optimizer, and of the generators; undone where the run fails. */
 export interface Advanced {
-  readonly scalars: Float64Array;
+  readonly scalars: readonly number[];
   readonly undo: (() => void) | undefined;
 }
 
