@@ -7,6 +7,7 @@ import { full, tensor } from './create';
 import { gather, scatterAdd } from './indexing';
 import { matmul } from './matmul';
 import { asFloat } from './operands';
+import { mean } from './reduce';
 import { reshape, transpose } from './shape';
 import { checkRank, overImages, pairOf, windowCount, type Pair, type PairLike } from './window';
 
@@ -163,7 +164,13 @@ function avgPoolAttrs(op: string, kernelSize: PairLike, options: AvgPoolOptions)
 export function avgPool2d(x: TensorBase, kernelSize: PairLike, options: AvgPoolOptions = {}): Tensor {
   const attrs = avgPoolAttrs('avgPool2d', kernelSize, options);
   return labelled('avgPool2d', () =>
-    overImages('avgPool2d', asFloat('avgPool2d', x), (images) => avgPoolOp([images], attrs)),
+    overImages('avgPool2d', asFloat('avgPool2d', x), (images) => {
+      // One window that is the image: a reduction, whose gradient is no kernel of its own but fuses with what comes next.
+      const isWhole = images.rank === 4 && shapesEqual(images.shape.slice(2), attrs.kernelSize);
+      if (isWhole && images.size > 0 && attrs.padding.every((size) => size === 0))
+        return mean(images, { dim: [2, 3], keepdim: true });
+      return avgPoolOp([images], attrs);
+    }),
   );
 }
 

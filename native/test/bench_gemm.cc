@@ -63,7 +63,7 @@ void benchMatmul(const TestedIsa& isa, double peak) {
   }
 }
 
-void benchConv(const TestedIsa& isa, double peak) {
+void benchConv(const TestedIsa& isa, double peak, const std::string& filter) {
   std::mt19937 random(2);
   TestServices services(1);
   struct Case {
@@ -76,7 +76,12 @@ void benchConv(const TestedIsa& isa, double peak) {
         Case{32, 1, 8, 16, 3, 1, 1, 1},     Case{8, 64, 56, 128, 3, 2, 1, 1},    Case{8, 64, 56, 64, 1, 1, 0, 1},
         Case{1, 3, 224, 64, 7, 2, 3, 1},    Case{8, 144, 56, 144, 3, 1, 1, 144}, Case{32, 64, 32, 64, 3, 1, 1, 1},
         Case{32, 128, 16, 128, 3, 1, 1, 1}, Case{32, 256, 8, 256, 3, 1, 1, 1},   Case{32, 512, 4, 512, 3, 1, 1, 1},
-        Case{1, 64, 56, 64, 3, 1, 1, 1},    Case{1, 512, 7, 512, 3, 1, 1, 1}}) {
+        Case{1, 64, 56, 64, 3, 1, 1, 1},    Case{1, 512, 7, 512, 3, 1, 1, 1},
+        Case{32, 64, 32, 128, 3, 2, 1, 1},  Case{32, 128, 16, 256, 3, 2, 1, 1},  Case{32, 256, 8, 512, 3, 2, 1, 1},
+        Case{32, 64, 32, 128, 1, 2, 0, 1},  Case{32, 256, 8, 512, 1, 2, 0, 1},   Case{32, 3, 32, 64, 3, 1, 1, 1},
+        Case{8, 256, 56, 64, 1, 1, 0, 1},   Case{8, 512, 28, 128, 1, 1, 0, 1},   Case{8, 2048, 7, 512, 1, 1, 0, 1},
+        Case{8, 512, 7, 2048, 1, 1, 0, 1},  Case{1, 512, 7, 2048, 1, 1, 0, 1},   Case{8, 96, 112, 96, 3, 2, 1, 96},
+        Case{8, 384, 14, 384, 3, 1, 1, 384}, Case{8, 960, 7, 960, 3, 1, 1, 960}}) {
     const int out = (c.h + 2 * c.padding - c.k) / c.stride + 1;
     Tensor<float> x = Tensor<float>({c.n, c.c, c.h, c.h}).normals(random),
                   w = Tensor<float>({c.o, c.c / c.groups, c.k, c.k}).normals(random);
@@ -84,6 +89,7 @@ void benchConv(const TestedIsa& isa, double peak) {
     const double flops = 2.0 * c.n * c.o * out * out * (c.c / c.groups) * c.k * c.k;
     char what[96];
     std::snprintf(what, sizeof what, "conv N%d C%d %d^2 O%d k%d s%d g%d", c.n, c.c, c.h, c.o, c.k, c.stride, c.groups);
+    if (std::string(what).find(filter) == std::string::npos) continue;
     const bool transformable = c.k == 3 && c.stride == 1 && c.groups == 1;
     const auto timeOne = [&](const char* name, double winograd, Kernel kernel, const Tensor<float>& left,
                              const Tensor<float>& right, const Tensor<float>& to) {
@@ -156,7 +162,7 @@ void benchMemoryBound(const TestedIsa& isa) {
 }  // namespace
 }  // namespace saddlepoint
 
-// bench_gemm [matmul|conv|memory]
+// bench_gemm [matmul|conv|memory] [part of a convolution's name]
 int main(int count, char** arguments) {
   const std::string only = count > 1 ? arguments[1] : "";
   const auto wanted = [&](const char* name) { return only.empty() || only == name; };
@@ -164,7 +170,7 @@ int main(int count, char** arguments) {
     const double peak = isa.fmaPeak(0.3);
     std::printf("%s: peak %.1f GFLOP/s\n", isa.name, peak);
     if (wanted("matmul")) saddlepoint::benchMatmul(isa, peak);
-    if (wanted("conv")) saddlepoint::benchConv(isa, peak);
+    if (wanted("conv")) saddlepoint::benchConv(isa, peak, count > 2 ? arguments[2] : "");
     if (wanted("memory")) saddlepoint::benchMemoryBound(isa);
   }
 }
