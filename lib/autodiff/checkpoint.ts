@@ -93,7 +93,11 @@ export class Recomputation {
   /** What left the segment before. */
   #departed: readonly Tensor[] = [];
 
-  constructor(private readonly cotangents: ReadonlyMap<Tensor, Tensor>) {}
+  /** What the walk passes, and the gradients of that as far as they are there and still needed. */
+  constructor(
+    private readonly path: readonly Tensor[],
+    private readonly gradients: readonly (Tensor | null)[],
+  ) {}
 
   /** The walk comes to `tensor`: into its segments, and out of those that it is not in. */
   enter(tensor: Tensor): void {
@@ -137,7 +141,8 @@ export class Recomputation {
   #begin(segment: Segment): Visit {
     const { first, last } = segment;
     const began = newSerial();
-    const incoming = [...this.cotangents].flatMap(([{ serial }, g]) => (serial > first && serial < last ? [g] : []));
+    const isWithin = ({ serial }: Tensor): boolean => serial > first && serial < last;
+    const incoming = this.gradients.filter((g, i): g is Tensor => g !== null && isWithin(this.path[i]!));
     const [g, ...others] = [...incoming, ...this.#departed];
     const arrived = barrier(g!, others);
     return { segment, outer: this.#visit, arrived, replays: new Map(), departed: [], began };

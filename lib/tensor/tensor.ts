@@ -111,6 +111,7 @@ export class Tensor extends TensorBase {
   visit = 0;
   rooted = 0;
   walk = 0;
+  place = 0;
   index = 0;
 
   constructor(
