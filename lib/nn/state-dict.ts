@@ -1,5 +1,5 @@
 import { ValueError } from '../errors';
-import { submit } from '../graph/evaluate';
+import { beforeSubmission, submit } from '../graph/evaluate';
 import { cast } from '../ops/cast';
 import { isFloat } from '../tensor/dtype';
 import { formatShape, shapesEqual } from '../tensor/shape';
@@ -46,6 +46,8 @@ export function loadState(
   if (misfits.length > 0) problems.push(`values that do not fit: ${misfits.join('; ')}`);
   if (problems.length > 0) throw new ValueError(`loadStateDict: ${owner} has not been changed; ${problems.join('; ')}`);
 
+  // An earlier failure is thrown before anything changes.
+  void beforeSubmission({});
   const loaded: Tensor[] = [];
   for (const [key, variable] of variables) {
     const value = entries.get(key);
