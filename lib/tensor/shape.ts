@@ -81,7 +81,8 @@ export function normalizeDim(op: string, dim: number, rank: number): number {
 export function normalizeDims(op: string, dim: number | readonly number[] | undefined, rank: number): number[] {
   if (dim === undefined) return Array.from({ length: rank }, (_, i) => i);
   const list = (typeof dim === 'number' ? [dim] : dim).map((d) => normalizeDim(op, d, rank));
-  if (list.length > 1 && new Set(list).size !== list.length) throw new ShapeError(`${op}: dims [${String(dim)}] name one dim twice`);
+  if (list.length > 1 && new Set(list).size !== list.length)
+    throw new ShapeError(`${op}: dims [${String(dim)}] name one dim twice`);
   return rank === 0 ? [] : list.sort((a, b) => a - b);
 }
 
