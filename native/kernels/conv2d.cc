@@ -64,8 +64,8 @@ Failure conv2d(const Call& call) {
   p.offsets = offsets;
   const int rowsPerPart = windowRowsPerPart(p);
   windowOffsets<T>(tileShape(p.y, p.x, rowsPerPart), p.channels, p.taps, tapY, tapX, offsets);
-  const Failure failure =
-      packWeights(call, p, static_cast<const T*>(weight.data), depth * p.rows, depth, p.taps, tapAt, packed);
+  const Failure failure = packWeights(call, p, rowsPerPart, static_cast<const T*>(weight.data), depth * p.rows, depth,
+                                      p.taps, tapAt, packed);
   return failure != kOk ? failure : multiplyWindows(call, p, rowsPerPart);
 }
 

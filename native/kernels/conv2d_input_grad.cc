@@ -72,8 +72,8 @@ Failure runPhase(const Call& call, const ConvShape& s, const Phase& phaseY, cons
   const int rowsPerPart = windowRowsPerPart(p);
   windowOffsets<T>(tileShape(p.y, p.x, rowsPerPart), p.channels, p.taps, tapY, tapX, offsets);
   const ptrdiff_t taps = static_cast<ptrdiff_t>(s.kernelY) * s.kernelX;
-  const Failure failure = packWeights(call, p, static_cast<const T*>(weight.data), taps * p.rows * p.channels, taps,
-                                      taps * p.rows, tapAt, packed);
+  const Failure failure = packWeights(call, p, rowsPerPart, static_cast<const T*>(weight.data),
+                                      taps * p.rows * p.channels, taps, taps * p.rows, tapAt, packed);
   return failure != kOk ? failure : multiplyWindows(call, p, rowsPerPart);
 }
 

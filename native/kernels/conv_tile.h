@@ -1,6 +1,7 @@
 // Windows of an image. A tile is a padded copy of the part of an image that some rows of windows look at, small enough
-// for the L2 cache. Its columns are sorted by their remainder modulo the stride, so that for every tap, the elements
-// that consecutive windows want lie next to each other whatever the stride, padding and dilation.
+// for the L2 cache. Its rows and columns are sorted by their remainders modulo the strides, so that for every tap, the
+// elements that consecutive windows of a row want lie next to each other, and those of all rows one pitch apart,
+// whatever the stride, padding and dilation.
 #pragma once
 #include "gemm.h"
 
@@ -18,15 +19,16 @@ struct WindowAxis {
 
 struct TileShape {
   WindowAxis y, x;
-  int phases;            // column remainders kept
-  ptrdiff_t phasePitch;  // elements of one remainder in a row
-  ptrdiff_t rowPitch, planePitch;
+  int rowPhases, columnPhases;      // remainders kept
+  ptrdiff_t pitch;                  // elements of one remainder in a row
+  ptrdiff_t columnPhase, rowPhase;  // between remainders
+  ptrdiff_t planePitch;
 
-  // Where tap (tapY, tapX) of window (0, 0) of the tile lies in a plane; the window at (y, x) is at
-  // y * y.step * rowPitch + x behind that.
+  // Where tap (tapY, tapX) of window (0, 0) of the tile lies in a plane; the window at (y, x) is at y * pitch + x
+  // behind that.
   ptrdiff_t offset(int tapY, int tapX) const {
-    const int column = tapX - x.firstTap;
-    return (tapY - y.firstTap) * rowPitch + column % x.step * phasePitch + column / x.step;
+    const int row = tapY - y.firstTap, column = tapX - x.firstTap;
+    return row % y.step * rowPhase + row / y.step * pitch + column % x.step * columnPhase + column / x.step;
   }
 };
 
@@ -38,10 +40,12 @@ inline TileShape tileShape(const WindowAxis& y, const WindowAxis& x, int windowR
   TileShape tile;
   tile.y = y;
   tile.x = x;
-  tile.phases = smaller(x.step, x.lastTap - x.firstTap + 1);
-  tile.phasePitch = x.windows + (x.lastTap - x.firstTap) / x.step;
-  tile.rowPitch = tile.phases * tile.phasePitch;
-  tile.planePitch = tile.rowPitch * tileRows(y, windowRows);
+  tile.rowPhases = smaller(y.step, y.lastTap - y.firstTap + 1);
+  tile.columnPhases = smaller(x.step, x.lastTap - x.firstTap + 1);
+  tile.pitch = x.windows + (x.lastTap - x.firstTap) / x.step;
+  tile.columnPhase = tile.pitch * (windowRows + (y.lastTap - y.firstTap) / y.step);
+  tile.rowPhase = tile.columnPhase * tile.columnPhases;
+  tile.planePitch = tile.rowPhase * tile.rowPhases;
   return tile;
 }
 
@@ -85,31 +89,45 @@ void copyStrided(T* out, const T* from, ptrdiff_t step, ptrdiff_t count) {
   for (; i < count; ++i) out[i] = from[i * step];
 }
 
+// One row of an image, `from`, as a tile has it. What lies outside of it is written only if `fill`.
+template <typename T>
+void copyTileRow(const TileShape& tile, const T* from, bool fill, T outside, T* out) {
+  const int step = tile.x.step, width = tile.x.size;
+  for (int phase = 0; phase < tile.columnPhases; ++phase) {
+    T* to = out + phase * tile.columnPhase;
+    const ptrdiff_t start = tile.x.firstTap + phase;  // image column of element 0; may be negative
+    const ptrdiff_t first = start >= 0 ? 0 : smaller<ptrdiff_t>(ceilDivide(-start, step), tile.pitch);
+    const ptrdiff_t inside = width > start ? ceilDivide(width - start, step) : 0;
+    const ptrdiff_t end = larger(first, smaller(inside, tile.pitch));
+    if (fill) fillWith(to, first, outside);
+    if (step == 1) {
+      copyElements(to + first, from + start + first, end - first);
+    } else {
+      copyStrided(to + first, from + start + first * step, step, end - first);
+    }
+    if (fill) fillWith(to + end, tile.pitch - end, outside);
+  }
+}
+
+constexpr int kShortPitch = 64;  // rows up to here are filled all at once: their edges are dear
+
 // The part of a plane that the windows of rows [y0, y0 + windowRows) look at; `outside` where that is not in the image.
 template <typename T>
 void copyTilePlane(const TileShape& tile, const T* plane, int y0, int windowRows, T outside, T* out) {
-  const int step = tile.x.step, width = tile.x.size;
-  const ptrdiff_t rows = tileRows(tile.y, windowRows);
-  for (ptrdiff_t row = 0; row < rows; ++row, out += tile.rowPitch) {
-    const ptrdiff_t y = static_cast<ptrdiff_t>(y0) * tile.y.step + tile.y.firstTap + row;
-    if (y < 0 || y >= tile.y.size) {
-      fillWith(out, tile.rowPitch, outside);
-      continue;
-    }
-    const T* from = plane + y * width;
-    for (int phase = 0; phase < tile.phases; ++phase) {
-      T* to = out + phase * tile.phasePitch;
-      const ptrdiff_t start = tile.x.firstTap + phase;  // image column of element 0; may be negative
-      const ptrdiff_t first = start >= 0 ? 0 : smaller<ptrdiff_t>(ceilDivide(-start, step), tile.phasePitch);
-      const ptrdiff_t inside = width > start ? ceilDivide(width - start, step) : 0;
-      const ptrdiff_t end = larger(first, smaller(inside, tile.phasePitch));
-      fillWith(to, first, outside);
-      if (step == 1) {
-        copyElements(to + first, from + start + first, end - first);
-      } else {
-        copyStrided(to + first, from + start + first * step, step, end - first);
+  const ptrdiff_t rows = tileRows(tile.y, windowRows),
+                  first = static_cast<ptrdiff_t>(y0) * tile.y.step + tile.y.firstTap;
+  const bool isShort = tile.pitch <= kShortPitch;
+  if (isShort) fillWith(out, tile.planePitch, outside);
+  for (int phase = 0; phase < tile.rowPhases; ++phase) {
+    T* to = out + phase * tile.rowPhase;
+    for (ptrdiff_t row = phase; row < rows; row += tile.y.step, to += tile.pitch) {
+      const ptrdiff_t y = first + row;
+      if (y >= 0 && y < tile.y.size) {
+        copyTileRow(tile, plane + y * tile.x.size, !isShort, outside, to);
+      } else if (!isShort) {
+        for (int column = 0; column < tile.columnPhases; ++column)
+          fillWith(to + column * tile.columnPhase, tile.pitch, outside);
       }
-      fillWith(to + end, tile.phasePitch - end, outside);
     }
   }
 }
@@ -131,7 +149,7 @@ inline int windowRuns(const TileShape& tile, int windowRows, ptrdiff_t imagePitc
     const ptrdiff_t window = first + at, inImage = window % perImage;
     const int x = static_cast<int>(inImage % width);
     const int run = smaller(width - x, count - at);
-    runs[found] = {window / perImage * imagePitch + inImage / width * tile.y.step * tile.rowPitch + x, at, run};
+    runs[found] = {window / perImage * imagePitch + inImage / width * tile.pitch + x, at, run};
     at += run;
   }
   return found;

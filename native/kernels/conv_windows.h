@@ -1,7 +1,8 @@
 // out = weights x windows: what the forward convolution and its input gradient have in common. For every image and
-// group, a matrix product whose right side are windows of the image, gathered panel by panel from a tile.
+// group, a matrix product whose right side are windows of the image: as they lie in a tile, or gathered from it panel
+// by panel.
 #pragma once
-#include "conv_tile.h"
+#include "conv_positions.h"
 
 namespace saddlepoint {
 namespace {
@@ -43,62 +44,52 @@ void windowOffsets(const TileShape& tile, int channels, int taps, const int* tap
   }
 }
 
-// Where the result is spread over every other pixel, it is computed densely first.
+// Where the result is spread over every other pixel, or has gaps between its rows, it comes from elsewhere: rows of
+// windows `pitch` apart, those of the product `resultPitch`.
 template <typename T>
-void spreadRows(const WindowProduct<T>& p, const T* dense, int y0, int windowRows, T* planes) {
+void spreadRows(const WindowProduct<T>& p, const T* result, ptrdiff_t resultPitch, ptrdiff_t pitch, int y0,
+                int windowRows, T* planes) {
   for (int row = 0; row < p.rows; ++row) {
     for (int y = 0; y < windowRows; ++y) {
+      const T* from = result + row * resultPitch + y * pitch;
       T* to = planes +
               (static_cast<ptrdiff_t>(row) * p.outHeight + p.outY + static_cast<ptrdiff_t>(y0 + y) * p.outStepY) *
                   p.outWidth +
               p.outX;
-      for (int x = 0; x < p.x.windows; ++x) to[static_cast<ptrdiff_t>(x) * p.outStepX] = *dense++;
-    }
-  }
-}
-
-template <typename T>
-Tiling windowTiling(const WindowProduct<T>& p) {
-  return tilingFor(p.rows, static_cast<ptrdiff_t>(p.y.windows) * p.x.windows, Vec<T>::lanes);
-}
-
-// Few rows: gathering windows would cost more than it saves. Four window rows at a time, straight from the tile.
-template <typename T>
-void accumulateWindows(const WindowProduct<T>& p, const TileShape& tile, const T* padded, const T* weights,
-                       int windowRows, T* out, ptrdiff_t outPitch) {
-  using V = Vec<T>;
-  const int depth = p.channels * p.taps;
-  const ptrdiff_t pitch = tile.y.step * tile.rowPitch;
-  for (int y = 0; y < windowRows; y += 4) {
-    const int count = smaller(4, windowRows - y);
-    for (int x = 0; x < p.x.windows; x += V::lanes) {
-      const T* corner = padded + y * pitch + x;
-      V totals[4];
-      for (int k0 = 0; k0 < depth; k0 += kDepthBlock) {
-        V sums[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
-        const int end = smaller<int>(depth, k0 + kDepthBlock);
-        if (count == 4) {
-          for (int k = k0; k < end; ++k) {
-            const V weight = V::broadcast(weights[static_cast<ptrdiff_t>(k) * p.rows]);
-            const T* from = corner + p.offsets[k];
-#pragma GCC unroll 4
-            for (int r = 0; r < 4; ++r) sums[r] = fma(weight, V::load(from + r * pitch), sums[r]);
-          }
-        } else {
-          for (int k = k0; k < end; ++k) {
-            const V weight = V::broadcast(weights[static_cast<ptrdiff_t>(k) * p.rows]);
-#pragma GCC unroll 4
-            for (int r = 0; r < 4; ++r) {
-              if (r < count) sums[r] = fma(weight, V::load(corner + p.offsets[k] + r * pitch), sums[r]);
-            }
-          }
-        }
-        for (int r = 0; r < 4; ++r) totals[r] = k0 == 0 ? sums[r] : totals[r] + sums[r];
+      if (p.outStepX == 1) {
+        copyElements(to, from, p.x.windows);
+      } else {
+        for (int x = 0; x < p.x.windows; ++x) to[static_cast<ptrdiff_t>(x) * p.outStepX] = from[x];
       }
-      const int present = smaller<int>(V::lanes, p.x.windows - x);
-      for (int r = 0; r < count; ++r) totals[r].storePartial(out + (y + r) * outPitch + x, present);
     }
   }
+}
+
+inline bool isPlain(const WindowAxis& axis) {
+  return axis.taps == 1 && axis.step == 1 && axis.firstTap == 0 && axis.windows == axis.size;
+}
+
+template <typename T>
+bool planesAreWindows(const WindowProduct<T>& p) {
+  return isPlain(p.y) && isPlain(p.x);
+}
+
+// Whether computing what lies between rows of windows, and copying them out, costs less than gathering windows: about
+// how many cycles on vectors of 64 bytes.
+template <typename T>
+bool usesPositions(const WindowProduct<T>& p, int rowsPerPart) {
+  if (planesAreWindows(p)) return false;
+  const ptrdiff_t width = p.x.windows, pitch = width + (p.x.lastTap - p.x.firstTap) / p.x.step;
+  const ptrdiff_t depth = static_cast<ptrdiff_t>(p.channels) * p.taps, lanes = 64 / sizeof(T);
+  const ptrdiff_t gathered = ceilDivide(rowsPerPart * width, lanes);
+  const ptrdiff_t positions = ceilDivide((rowsPerPart - 1) * pitch + width, lanes);
+  return p.rows * depth * (positions - gathered) / 2 + 8 * p.rows * rowsPerPart <= 4 * depth * gathered;
+}
+
+template <typename T>
+Tiling windowTiling(const WindowProduct<T>& p, int rowsPerPart) {
+  if (usesPositions(p, rowsPerPart)) return positionTiling(p.rows);
+  return tilingFor(p.rows, static_cast<ptrdiff_t>(p.y.windows) * p.x.windows, Vec<T>::lanes);
 }
 
 // One part: some rows of windows of one group of one image.
@@ -127,17 +118,17 @@ void multiplyPlanes(const WindowProduct<T>& p, const Tiling& tiling, const Windo
 }
 
 template <typename T>
-void multiplyTile(const WindowProduct<T>& p, const Tiling& tiling, const TileShape& tile, const WindowPart<T>& part,
-                  T* padded, T* panel) {
+void fillTile(const WindowProduct<T>& p, const TileShape& tile, const WindowPart<T>& part, T* padded) {
+  const ptrdiff_t plane = static_cast<ptrdiff_t>(p.y.size) * p.x.size;
   for (int channel = 0; channel < p.channels; ++channel) {
-    const ptrdiff_t plane = static_cast<ptrdiff_t>(p.y.size) * p.x.size;
     copyTilePlane(tile, p.source + (part.imageGroup * p.channels + channel) * plane, part.y0, part.windowRows, T(0),
                   padded + channel * tile.planePitch);
   }
-  if (p.rows == 1) {
-    accumulateWindows(p, tile, padded, part.weights, part.windowRows, part.result, p.x.windows);
-    return;
-  }
+}
+
+template <typename T>
+void multiplyGathered(const WindowProduct<T>& p, const Tiling& tiling, const TileShape& tile, const WindowPart<T>& part,
+                      const T* padded, T* panel) {
   multiplyBlock<T>(
       tiling, p.rows, static_cast<ptrdiff_t>(part.windowRows) * p.x.windows, p.channels * p.taps,
       [&](int k0, int) { return PackedRows<T>{part.weights + static_cast<ptrdiff_t>(k0) * p.rows}; },
@@ -151,38 +142,49 @@ void multiplyTile(const WindowProduct<T>& p, const Tiling& tiling, const TileSha
       part.result, part.pitch, false);
 }
 
-inline bool isPlain(const WindowAxis& axis) {
-  return axis.taps == 1 && axis.step == 1 && axis.firstTap == 0 && axis.windows == axis.size;
-}
-
+// Parts are numbered by image and group, then by rows of windows; small ones go together.
 template <typename T>
 Failure multiplyWindows(const Call& call, const WindowProduct<T>& p, int rowsPerPart) {
   constexpr int lanes = Vec<T>::lanes;
   const TileShape tile = tileShape(p.y, p.x, rowsPerPart);
-  const Tiling tiling = windowTiling(p);
-  const ptrdiff_t rowParts = ceilDivide(p.y.windows, rowsPerPart);
-  const bool dense = p.outStepY == 1 && p.outStepX == 1, planesAreWindows = isPlain(p.y) && isPlain(p.x);
+  const Tiling tiling = windowTiling(p, rowsPerPart);
+  const ptrdiff_t rowParts = ceilDivide(p.y.windows, rowsPerPart), parts = p.images * p.groups * rowParts;
+  const bool positions = usesPositions(p, rowsPerPart), planes = planesAreWindows(p);
+  const bool direct = !positions && p.outStepY == 1 && p.outStepX == 1;  // into the result's memory
   const ptrdiff_t outPlane = static_cast<ptrdiff_t>(p.outHeight) * p.outWidth;
-  return runParts(call, p.images * p.groups * rowParts, [&](int index, int worker) {
-    WindowPart<T> part;
-    part.imageGroup = index / rowParts;
-    part.y0 = static_cast<int>(index % rowParts) * rowsPerPart;
-    part.windowRows = smaller(rowsPerPart, p.y.windows - part.y0);
-    part.weights = p.weights + part.imageGroup % p.groups * p.rows * p.channels * p.taps;
-    const ptrdiff_t windows = static_cast<ptrdiff_t>(part.windowRows) * p.x.windows;
-    T* padded = planesAreWindows ? nullptr : scratchOf<T>(call, worker, 1, tile.planePitch * p.channels + lanes);
-    T* panel = scratchOf<T>(call, worker, 2, static_cast<size_t>(kDepthBlock) * kLongVectors * lanes + lanes);
-    T* result = dense ? nullptr : scratchOf<T>(call, worker, 3, p.rows * windows);
-    if ((!planesAreWindows && !padded) || !panel || (!dense && !result)) return false;
-    T* planes = p.out + part.imageGroup * p.rows * outPlane;
-    part.result = dense ? planes + static_cast<ptrdiff_t>(part.y0) * p.outWidth : result;
-    part.pitch = dense ? outPlane : windows;
-    if (planesAreWindows) {
-      multiplyPlanes(p, tiling, part, panel);
-    } else {
-      multiplyTile(p, tiling, tile, part, padded, panel);
+  const ptrdiff_t rowPitch = positions ? tile.pitch : p.x.windows;
+  const ptrdiff_t resultPitch = roundUp64(static_cast<size_t>(rowPitch) * rowsPerPart * sizeof(T)) / sizeof(T);
+  const double work = static_cast<double>(p.rows) * p.channels * p.taps * p.x.windows * rowsPerPart;
+  const ptrdiff_t together = work >= (1 << 16) ? 1 : static_cast<ptrdiff_t>((1 << 16) / larger(1.0, work)) + 1;
+  return runParts(call, ceilDivide(parts, together), [&](int index, int worker) {
+    T* padded = planes ? nullptr : scratchOf<T>(call, worker, 1, tile.planePitch * p.channels + lanes);
+    T* panel = positions
+                   ? nullptr
+                   : scratchOf<T>(call, worker, 2, static_cast<size_t>(kDepthBlock) * kLongVectors * lanes + lanes);
+    T* result = direct ? nullptr : scratchOf<T>(call, worker, 3, p.rows * resultPitch);
+    if ((!planes && !padded) || (!positions && !panel) || (!direct && !result)) return false;
+    for (ptrdiff_t at = index * together; at < smaller(parts, (index + 1) * together); ++at) {
+      WindowPart<T> part;
+      part.imageGroup = at / rowParts;
+      part.y0 = static_cast<int>(at % rowParts) * rowsPerPart;
+      part.windowRows = smaller(rowsPerPart, p.y.windows - part.y0);
+      part.weights = p.weights + part.imageGroup % p.groups * p.rows * p.channels * p.taps;
+      T* to = p.out + part.imageGroup * p.rows * outPlane;
+      part.result = direct ? to + static_cast<ptrdiff_t>(part.y0) * p.outWidth : result;
+      part.pitch = direct ? outPlane : resultPitch;
+      if (planes) {
+        multiplyPlanes(p, tiling, part, panel);
+      } else {
+        fillTile(p, tile, part, padded);
+        if (positions) {
+          multiplyPositions(tiling, p.rows, p.channels * p.taps, part.weights, padded, p.offsets,
+                            (part.windowRows - 1) * tile.pitch + p.x.windows, part.result, part.pitch);
+        } else {
+          multiplyGathered(p, tiling, tile, part, padded, panel);
+        }
+      }
+      if (!direct) spreadRows(p, result, resultPitch, rowPitch, part.y0, part.windowRows, to);
     }
-    if (!dense) spreadRows(p, result, part.y0, part.windowRows, planes);
     return true;
   });
 }
@@ -190,9 +192,9 @@ Failure multiplyWindows(const Call& call, const WindowProduct<T>& p, int rowsPer
 // Packs the weights of every group: element (row, channel, tap) of a group lies at
 // group * groupPitch + row * rowPitch + channel * channelPitch + tapAt[tap].
 template <typename T>
-Failure packWeights(const Call& call, const WindowProduct<T>& p, const T* weights, ptrdiff_t groupPitch,
-                    ptrdiff_t rowPitch, ptrdiff_t channelPitch, const int* tapAt, T* out) {
-  const Tiling tiling = windowTiling(p);
+Failure packWeights(const Call& call, const WindowProduct<T>& p, int rowsPerPart, const T* weights,
+                    ptrdiff_t groupPitch, ptrdiff_t rowPitch, ptrdiff_t channelPitch, const int* tapAt, T* out) {
+  const Tiling tiling = windowTiling(p, rowsPerPart);
   const int depth = p.channels * p.taps;
   const bool tapsFollow = tapAt[p.taps - 1] == p.taps - 1;
   const bool channelsFollow = tapsFollow && channelPitch == p.taps;

@@ -108,7 +108,7 @@ Failure forWindowRows(const Call& call, const PoolShape& s, const TileShape& til
         const int rows = smaller(rowsPerTile, s.y.windows - y0);
         copyTilePlane(tile, from, y0, rows, outside, padded);
         for (int y = 0; y < rows; ++y) {
-          row(TileRow<T>{padded + static_cast<ptrdiff_t>(y) * s.y.step * tile.rowPitch}, plane, y0 + y);
+          row(TileRow<T>{padded + y * tile.pitch}, plane, y0 + y);
         }
       }
     }

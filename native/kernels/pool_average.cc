@@ -54,12 +54,13 @@ Failure avgPool2d(const Call& call) {
 }
 
 // One row of the image's gradient: every row of windows that looks at it adds its share at each of its taps. `sums` has
-// the columns in the order of a tile, so that each addition is contiguous; offsets[tapX] is where a tap starts in it.
+// the columns in the order of a tile of one row, so that each addition is contiguous; offsets[tapX] is where a tap
+// starts in it.
 template <typename T>
 void gradientRow(const PoolShape& s, const TileShape& tile, const T* g, const T* counts, bool countPadding,
                  const ptrdiff_t* offsets, int row, T* sums, T* out) {
   using V = Vec<T>;
-  fillWith(sums, tile.rowPitch + V::lanes, T(0));
+  fillWith(sums, tile.planePitch + V::lanes, T(0));
   for (int tapY = s.kernelY - 1; tapY >= 0; --tapY) {
     const int start = row + s.paddingY - tapY, y = start / s.y.step;
     if (start < 0 || start % s.y.step != 0 || y >= s.y.windows) continue;
@@ -75,16 +76,16 @@ void gradientRow(const PoolShape& s, const TileShape& tile, const T* g, const T*
   }
   // Columns that no window reaches: between windows, and behind the last.
   const ptrdiff_t reached = larger<ptrdiff_t>(0, static_cast<ptrdiff_t>(s.x.windows - 1) * s.x.step + s.x.lastTap + 1);
-  if (tile.phases < s.x.step) {
+  if (tile.columnPhases < s.x.step) {
     fillWith(out, s.x.size, T(0));
   } else if (reached < s.x.size) {
     fillWith(out + reached, s.x.size - reached, T(0));
   }
-  for (int phase = 0; phase < tile.phases; ++phase) {
+  for (int phase = 0; phase < tile.columnPhases; ++phase) {
     const ptrdiff_t start = phase - s.paddingX, step = s.x.step;  // column of the first of this phase
     const ptrdiff_t first = start < 0 ? ceilDivide(-start, step) : 0;
-    const ptrdiff_t end = smaller(tile.phasePitch, start < s.x.size ? ceilDivide(s.x.size - start, step) : 0);
-    const T* from = sums + phase * tile.phasePitch;
+    const ptrdiff_t end = smaller(tile.pitch, start < s.x.size ? ceilDivide(s.x.size - start, step) : 0);
+    const T* from = sums + phase * tile.columnPhase;
     for (ptrdiff_t i = first; i < end; ++i) out[start + i * step] = from[i];
   }
 }
@@ -96,15 +97,15 @@ Failure avgPool2dInputGrad(const Call& call) {
   if (g.size == 0) return fillWith(static_cast<T*>(out.data), out.size, T(0)), kOk;
   const PoolShape s = averagePoolShape(call, out, g);
   const bool countPadding = call.attributes[6] != 0;
-  const TileShape tile = tileShape(s.y, s.x, 1);
+  const TileShape tile = tileShape({s.y.size, 1, 1, 1, 0, 0}, s.x, 1);
   const T* counts = columnCounts<T>(call, s, countPadding);
   ptrdiff_t* offsets = scratchOf<ptrdiff_t>(call, 0, 0, s.kernelX);
   if (!counts || !offsets) return kFailMemory;
-  for (int tapX = 0; tapX < s.kernelX; ++tapX) offsets[tapX] = tile.offset(s.y.firstTap, tapX - s.paddingX);
+  for (int tapX = 0; tapX < s.kernelX; ++tapX) offsets[tapX] = tile.offset(0, tapX - s.paddingX);
   const ptrdiff_t perPart = planesPerPart(s);
   const ptrdiff_t windows = static_cast<ptrdiff_t>(s.y.windows) * s.x.windows;
   return runParts(call, ceilDivide(s.planes, perPart), [&](int part, int worker) {
-    T* sums = scratchOf<T>(call, worker, 1, tile.rowPitch + Vec<T>::lanes);
+    T* sums = scratchOf<T>(call, worker, 1, tile.planePitch + Vec<T>::lanes);
     if (!sums) return false;
     for (ptrdiff_t plane = part * perPart; plane < smaller(s.planes, (part + 1) * perPart); ++plane) {
       for (int row = 0; row < s.y.size; ++row) {

@@ -189,6 +189,7 @@ SADDLEPOINT_INLINE float reduceAdd(Floats a) {
   return _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps(pair, pair, 1)));
 }
 
+SADDLEPOINT_INLINE Floats loadWhere(Mask32 m, const float* p) { return {_mm256_and_ps(m.bits, _mm256_loadu_ps(p))}; }
 SADDLEPOINT_INLINE Mask32 loadBytes(const uint8_t* p) {
   const __m256i wide = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
   return {_mm256_castsi256_ps(_mm256_cmpgt_epi32(wide, _mm256_setzero_si256()))};
@@ -240,6 +241,7 @@ SADDLEPOINT_INLINE Mask64 ge(Doubles a, Doubles b) { return {_mm256_cmp_pd(a.v, 
 SADDLEPOINT_INLINE Doubles select(Mask64 m, Doubles a, Doubles b) { return {_mm256_blendv_pd(b.v, a.v, m.bits)}; }
 SADDLEPOINT_INLINE Int64s bits(Doubles a) { return {_mm256_castpd_si256(a.v)}; }
 SADDLEPOINT_INLINE Doubles asDouble(Int64s a) { return {_mm256_castsi256_pd(a.v)}; }
+SADDLEPOINT_INLINE Doubles loadWhere(Mask64 m, const double* p) { return {_mm256_and_pd(m.bits, _mm256_loadu_pd(p))}; }
 template <int k>
 SADDLEPOINT_INLINE Doubles swapLanes(Doubles a) {
   if (k == 2) return {_mm256_permute2f128_pd(a.v, a.v, 1)};

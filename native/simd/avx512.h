@@ -173,6 +173,7 @@ SADDLEPOINT_INLINE float reduceAdd(Floats a) {
   return _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps(pair, pair, 1)));
 }
 
+SADDLEPOINT_INLINE Floats loadWhere(Mask32 m, const float* p) { return {_mm512_maskz_loadu_ps(m.bits, p)}; }
 SADDLEPOINT_INLINE Mask32 loadBytes(const uint8_t* p) {
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return {_mm_test_epi8_mask(bytes, bytes)};
@@ -227,6 +228,7 @@ SADDLEPOINT_INLINE Mask64 ge(Doubles a, Doubles b) { return {_mm512_cmp_pd_mask(
 SADDLEPOINT_INLINE Doubles select(Mask64 m, Doubles a, Doubles b) { return {_mm512_mask_blend_pd(m.bits, b.v, a.v)}; }
 SADDLEPOINT_INLINE Int64s bits(Doubles a) { return {_mm512_castpd_si512(a.v)}; }
 SADDLEPOINT_INLINE Doubles asDouble(Int64s a) { return {_mm512_castsi512_pd(a.v)}; }
+SADDLEPOINT_INLINE Doubles loadWhere(Mask64 m, const double* p) { return {_mm512_maskz_loadu_pd(m.bits, p)}; }
 template <int k>
 SADDLEPOINT_INLINE Doubles swapLanes(Doubles a) {
   if (k == 4) return {_mm512_shuffle_f64x2(a.v, a.v, 0x4e)};

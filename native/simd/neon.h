@@ -176,6 +176,9 @@ SADDLEPOINT_INLINE float reduceAdd(Floats a) {
   return vget_lane_f32(pair, 0) + vget_lane_f32(pair, 1);
 }
 
+SADDLEPOINT_INLINE Floats loadWhere(Mask32 m, const float* p) {
+  return {vreinterpretq_f32_u32(vandq_u32(m.bits, vreinterpretq_u32_f32(vld1q_f32(p))))};
+}
 SADDLEPOINT_INLINE Mask32 loadBytes(const uint8_t* p) {
   uint32_t four;
   __builtin_memcpy(&four, p, sizeof four);
@@ -232,6 +235,9 @@ SADDLEPOINT_INLINE Mask64 ge(Doubles a, Doubles b) { return {vcgeq_f64(a.v, b.v)
 SADDLEPOINT_INLINE Doubles select(Mask64 m, Doubles a, Doubles b) { return {vbslq_f64(m.bits, a.v, b.v)}; }
 SADDLEPOINT_INLINE Int64s bits(Doubles a) { return {vreinterpretq_s64_f64(a.v)}; }
 SADDLEPOINT_INLINE Doubles asDouble(Int64s a) { return {vreinterpretq_f64_s64(a.v)}; }
+SADDLEPOINT_INLINE Doubles loadWhere(Mask64 m, const double* p) {
+  return {vreinterpretq_f64_u64(vandq_u64(m.bits, vreinterpretq_u64_f64(vld1q_f64(p))))};
+}
 template <int k>
 SADDLEPOINT_INLINE Doubles swapLanes(Doubles a) {
   return {vextq_f64(a.v, a.v, 1)};

@@ -209,6 +209,7 @@ SADDLEPOINT_INLINE float reduceAdd(Floats a) {
   return _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps(pair, pair, 1)));
 }
 
+SADDLEPOINT_INLINE Floats loadWhere(Mask32 m, const float* p) { return {_mm_and_ps(m.bits, _mm_loadu_ps(p))}; }
 SADDLEPOINT_INLINE Mask32 loadBytes(const uint8_t* p) {
   int32_t four;
   __builtin_memcpy(&four, p, sizeof four);
@@ -272,6 +273,7 @@ SADDLEPOINT_INLINE Doubles ceil(Doubles a) { return -floor(-a); }
 SADDLEPOINT_INLINE Doubles trunc(Doubles a) { return withSign(floor(abs(a)), a); }
 SADDLEPOINT_INLINE Int64s bits(Doubles a) { return {_mm_castpd_si128(a.v)}; }
 SADDLEPOINT_INLINE Doubles asDouble(Int64s a) { return {_mm_castsi128_pd(a.v)}; }
+SADDLEPOINT_INLINE Doubles loadWhere(Mask64 m, const double* p) { return {_mm_and_pd(m.bits, _mm_loadu_pd(p))}; }
 template <int k>
 SADDLEPOINT_INLINE Doubles swapLanes(Doubles a) {
   return {_mm_shuffle_pd(a.v, a.v, 1)};

@@ -14,6 +14,7 @@
 //   maximum(a, b), minimum(a, b)                             NaN where either is NaN
 //   eq, ne, lt, le, gt, ge (a, b), isNan(a)         masks, with & | ~ and any(m), all(m); select(m, a, b) = m ? a : b
 //   swapLanes<k>(v)                                 lane i gets lane i ^ k; firstLane(v); both also of Vec<int32_t>
+//   loadWhere(m, p)                                 memory where the mask is true, 0 elsewhere; all of it is read
 //   loadBytes(p), storeBytes(m, p)                  masks of Vec<float> as a byte for each lane, 0 or else true; 1
 //   where stored firstLanes<T>(n)                                mask of the first n lanes, 0 <= n <= lanes; also for
 //   int32_t reduceAdd(v)                                    adds the upper half to the lower half until one lane is
