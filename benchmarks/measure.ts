@@ -8,7 +8,7 @@ export interface Contender {
 }
 
 /** Calls before the first sample, so that just-in-time compilers are done; two at least. */
-const WARM_UP_SECONDS = 0.5;
+const WARM_UP_SECONDS = 1;
 /** A sample takes at least this long, so that the clock does not show; longer ones are interrupted on a busy machine. */
 const SAMPLE_SECONDS = 0.01;
 /** Threads that spin after their work, as those of OpenMP do, have stopped by then. */

@@ -14,6 +14,8 @@ interface Segment {
 
 /** By the tensors through which gradients come into a segment; the outermost first. */
 const segments = new WeakMap<Tensor, readonly Segment[]>();
+/** Until then no walk has to look. */
+let isUsed = false;
 
 /**
  * `fn(...inputs)`, whose intermediates are not kept for the backward pass: they are computed again, from what `fn` read, when
@@ -39,6 +41,7 @@ export function checkpoint<A extends unknown[], R>(fn: (...inputs: A) => R, ...i
 }
 
 function mark(tensors: readonly Tensor[], segment: Segment): void {
+  isUsed = true;
   for (const tensor of tensors)
     if (tensor.serial > segment.first && tensor.requiresGrad)
       segments.set(tensor, [segment, ...(segments.get(tensor) ?? [])]);
@@ -90,10 +93,15 @@ export class Recomputation {
   /** What left the segment before. */
   #departed: readonly Tensor[] = [];
 
-  constructor(private readonly cotangents: ReadonlyMap<Tensor, Tensor>) {}
+  /** What the walk passes, and the gradients of that as far as they are there and still needed. */
+  constructor(
+    private readonly path: readonly Tensor[],
+    private readonly gradients: readonly (Tensor | null)[],
+  ) {}
 
   /** The walk comes to `tensor`: into its segments, and out of those that it is not in. */
   enter(tensor: Tensor): void {
+    if (!isUsed) return;
     while (this.#visit !== null && tensor.serial < this.#visit.segment.first) this.#leave();
     for (const segment of segments.get(tensor) ?? []) if (!this.#isIn(segment)) this.#visit = this.#begin(segment);
   }
@@ -133,7 +141,8 @@ export class Recomputation {
   #begin(segment: Segment): Visit {
     const { first, last } = segment;
     const began = newSerial();
-    const incoming = [...this.cotangents].flatMap(([{ serial }, g]) => (serial > first && serial < last ? [g] : []));
+    const isWithin = ({ serial }: Tensor): boolean => serial > first && serial < last;
+    const incoming = this.gradients.filter((g, i): g is Tensor => g !== null && isWithin(this.path[i]!));
     const [g, ...others] = [...incoming, ...this.#departed];
     const arrived = barrier(g!, others);
     return { segment, outer: this.#visit, arrived, replays: new Map(), departed: [], began };

@@ -1,6 +1,6 @@
 import { GradientError, ShapeError } from '../errors';
 import { recordTogether } from '../graph/evaluate';
-import { labelled, withGradMode, withSite } from '../graph/modes';
+import { labelledThere, withGradMode } from '../graph/modes';
 import { opOf } from '../graph/op';
 import { inOrder } from '../graph/program/trace';
 import { cast } from '../ops/cast';
@@ -11,7 +11,7 @@ import { formatShape, shapesEqual } from '../tensor/shape';
 import { Tensor } from '../tensor/tensor';
 import { Recomputation } from './checkpoint';
 
-/** Cotangents of tensors, as the walk finds them. */
+/** Cotangents of what was wanted. */
 export type Cotangents = Map<Tensor, Tensor>;
 
 /**
@@ -27,13 +27,19 @@ export function pullBack(
 ): { cotangents: Cotangents; path: Tensor[] } {
   const walk = newWalk();
   const path = pathTo(outputs, wants, walk);
-  for (let i = 0; i < path.length; i++) checkNotFreed(op, path[i]!);
+  /** By the places on the path, until they have been passed on. */
+  const parts = new Array<Tensor | null>(path.length);
+  for (let i = 0; i < path.length; i++) {
+    checkNotFreed(op, path[i]!);
+    path[i]!.place = i;
+    parts[i] = null;
+  }
   const cotangents: Cotangents = new Map();
-  const recomputation = new Recomputation(cotangents);
+  const recomputation = new Recomputation(path, parts);
   const accumulate = (tensor: Tensor, g: Tensor): void => {
     recomputation.found(tensor, g);
-    const known = cotangents.get(tensor);
-    cotangents.set(tensor, known === undefined ? g : add(known, g));
+    const known = parts[tensor.place]!;
+    parts[tensor.place] = known === null ? g : add(known, g);
   };
   const visit = (tensor: Tensor, g: Tensor): void => {
     const { vjp } = opOf(tensor);
@@ -41,10 +47,10 @@ export function pullBack(
     recomputation.enter(tensor);
     const { inputs, output } = recomputation.read(tensor);
     // A gradient that fails is an error of the operation that the user called.
-    const parts = withSite(tensor.site, () => labelled(tensor.label, () => vjp(g, inputs, output, tensor.attrs)));
+    const shares = labelledThere(tensor.label, tensor.site, () => vjp(g, inputs, output, tensor.attrs));
     for (let i = 0; i < tensor.inputs.length; i++) {
       const input = tensor.inputs[i]!;
-      const part = parts[i];
+      const part = shares[i];
       if (part && input.walk === walk) accumulate(input, fit(part, input));
     }
   };
@@ -53,11 +59,14 @@ export function pullBack(
       outputs.forEach((output, i) => {
         if (output.walk === walk) accumulate(output, seeds[i]!);
       });
-      for (const tensor of path) {
-        const g = cotangents.get(tensor);
-        if (g === undefined || tensor.isLeaf || !hasInputOn(tensor, walk)) continue;
-        visit(tensor, g);
-        if (!wants(tensor)) cotangents.delete(tensor);
+      for (let i = 0; i < path.length; i++) {
+        const tensor = path[i]!;
+        const g = parts[i]!;
+        if (g === null) continue;
+        if (!tensor.isLeaf && hasInputOn(tensor, walk)) visit(tensor, g);
+        // Whatever adds to it was recorded later, and so comes before it on the path.
+        if (wants(tensor)) cotangents.set(tensor, g);
+        else parts[i] = null;
       }
       recomputation.end();
     }),

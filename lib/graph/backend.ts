@@ -26,7 +26,7 @@ export interface Run {
   readonly loaded: LoadedProgram;
   /** In the order of the bound (not arena) buffers of the program. */
   readonly bindings: readonly Storage[];
-  readonly scalars: Float64Array;
+  readonly scalars: ArrayLike<number>;
   /** Runs still queued whose outputs this one reads: if one fails, this one fails without running. */
   readonly after: readonly number[];
   /**

@@ -72,8 +72,14 @@ export function deferred<T>(): Deferred<T> {
   return { promise, resolve, reject };
 }
 
+let resolved: Completion<void> | null = null;
+
+/** Of what needs no waiting: always the same one. */
 export function completed(): Completion<void> {
-  const { promise, resolve } = deferred<void>();
-  resolve();
-  return promise;
+  if (resolved === null) {
+    const { promise, resolve } = deferred<void>();
+    resolve();
+    resolved = promise;
+  }
+  return resolved;
 }

@@ -8,7 +8,7 @@ import { abortErrorOf, signalOf, whenAborted, type AbortOptions, type AbortSigna
 import type { Backend } from './backend';
 import { completed, deferred, type Completion } from './completion';
 import { countPending, sitesOf, trace, type Trace } from './program/trace';
-import type { Slices } from './program/slices';
+import { runFor, runSlices, type Slices } from './program/slices';
 import { ProgramCache, type Compiled } from './programs';
 import { Flight, Queue } from './queue';
 import { checkMemory } from './memory';
@@ -23,7 +23,9 @@ const MAX_PENDING = 4096;
 const COUNT_EVERY = 64;
 /** A program of so many operations may take longer to compile than the event loop should wait. */
 const LONG_COMPILATION = 200;
-const SLICE_MILLISECONDS = 5;
+const SLICE_MILLISECONDS = 3;
+/** Elements from which on a result's memory is made in a slice of its own. */
+const LARGE_LENGTH = 64 * 1024;
 const NONE: readonly Tensor[] = [];
 
 let selectBackend: (() => Backend) | null = null;
@@ -88,14 +90,28 @@ export function submit(roots: readonly Tensor[], options: SubmitOptions = {}): C
     return completed();
   }
   const target = backendQueue();
-  target.collect();
-  target.throwHeld();
-  if (signal?.aborted === true) return rejected(target, abortErrorOf(signal));
+  const ended = throwOrAbort(target, signal);
+  if (ended !== null) return ended;
   const completion = start(target, roots, false, options);
   if (completion !== null) return completion;
   // Nothing is left to start; the latest that is still running decides.
   const latest = Math.max(0, ...roots.map((root) => root.run));
   return target.completionOf(latest) ?? completed();
+}
+
+/**
+ * What `submit` does before anything is started: throws the error of an earlier run that nobody listened to. A completion
+ * that is rejected if the signal has aborted, or null.
+ */
+export function beforeSubmission(options: AbortOptions): Completion<void> | null {
+  const signal = signalOf('step', options);
+  return currentTrace() === null ? throwOrAbort(backendQueue(), signal) : null;
+}
+
+function throwOrAbort(target: Queue, signal: AbortSignalLike | null): Completion<void> | null {
+  target.collect();
+  target.throwHeld();
+  return signal?.aborted === true ? rejected(target, abortErrorOf(signal)) : null;
 }
 
 /** Computes the tensors and returns when they have their values. */
@@ -139,22 +155,12 @@ function start(
   if (traced.roots.length === 0 && failure === null) return null;
   const sites = sitesOf(traced.nodes);
   const flight = new Flight(traced.roots, NONE, options);
-  const enqueueWith = (compiled: Compiled): void => {
-    checkMemory(compiled, target.backend);
-    const binding = recorder?.now() ?? 0;
-    const scalars = new Float64Array(traced.scalars.length);
-    for (let i = 0; i < scalars.length; i++) scalars[i] = traced.scalars[i]!.scalar;
-    flight.prepare(compiled, bind(traced, compiled), scalars, traced.leaves, sites);
-    release(traced);
-    recorder?.span('submitting', binding);
-    enqueue(target, flight, compiled, sync);
-  };
   try {
     if (failure !== null) throw failure;
-    const known = cache.find(traced);
-    if (known !== null) enqueueWith(known);
-    else if (sync || traced.nodes.length < LONG_COMPILATION) enqueueWith(compileNow(traced, target.backend));
-    else prepareInSlices(target, flight, traced, enqueueWith);
+    const preparation = new Preparation(target.backend, flight, traced, sites);
+    const enqueueNow = (): void => enqueue(target, flight, preparation.finish(), sync);
+    if (sync || preparation.isShort) enqueueNow();
+    else prepareInSlices(target, flight, preparation, enqueueNow);
   } catch (error) {
     // What cannot start fails like what stops on its way: Variables go back, dependents get the same cause.
     target.fail(flight, error as Error);
@@ -162,25 +168,89 @@ function start(
   return flight.hasFailed || target.isRunning(flight.id) ? flight.completion : null;
 }
 
+/** What comes between a trace and its run: the program, and memory for what it computes. It can be left for a while. */
+class Preparation {
+  #compiled: Compiled | null;
+  readonly #compiling: Slices<Compiled> | null;
+  #binding: Slices<Storage[]> | null = null;
+  #bound: Storage[] | null = null;
+
+  constructor(
+    private readonly backend: Backend,
+    private readonly flight: Flight,
+    private readonly traced: Trace,
+    private readonly sites: readonly Error[],
+  ) {
+    this.#compiled = cache.find(traced);
+    this.#compiling = this.#compiled === null ? compiling(traced, backend) : null;
+  }
+
+  get isShort(): boolean {
+    return this.#compiled !== null || this.traced.nodes.length < LONG_COMPILATION;
+  }
+
+  /** Goes on for some time, and to the next place where it can be left; whether all is done. */
+  goOn(milliseconds: number): boolean {
+    if (!this.#compile(milliseconds)) return false;
+    const began = recorder?.now() ?? 0;
+    const isBound = this.#bind(milliseconds);
+    recorder?.span('submitting', began);
+    return isBound;
+  }
+
+  /** All that is left, at once; the run can begin. */
+  finish(): Compiled {
+    this.#compile(Infinity);
+    const began = recorder?.now() ?? 0;
+    this.#bind(Infinity);
+    this.#checkLeaves();
+    const { traced } = this;
+    const compiled = this.#compiled!;
+    const scalars = new Array<number>(traced.scalars.length);
+    for (let i = 0; i < scalars.length; i++) scalars[i] = traced.scalars[i]!.scalar;
+    this.flight.prepare(compiled, this.#bound!, scalars, traced.leaves, this.sites);
+    release(traced);
+    recorder?.span('submitting', began);
+    return compiled;
+  }
+
+  #compile(milliseconds: number): boolean {
+    if (this.#compiled !== null) return true;
+    const began = recorder?.now() ?? 0;
+    this.#compiled = runFor(this.#compiling!, milliseconds);
+    recorder?.span('compiling', began);
+    return this.#compiled !== null;
+  }
+
+  #bind(milliseconds: number): boolean {
+    if (this.#binding === null) {
+      this.#checkLeaves();
+      checkMemory(this.#compiled!, this.traced.leaves, this.backend);
+      this.#binding = bind(this.traced, this.#compiled!);
+    }
+    this.#bound ??= runFor(this.#binding, milliseconds);
+    return this.#bound !== null;
+  }
+
+  /** What it depends on may have failed since it was traced. */
+  #checkLeaves(): void {
+    const failure = failureOf(this.traced.leaves);
+    if (failure !== null) throw failure;
+  }
+}
+
 /**
- * Compiles between turns of the event loop, for nobody waits on the spot. Whoever does then, or starts something else,
+ * Prepares a run between turns of the event loop, for nobody waits on the spot. Whoever does then, or starts something else,
  * finishes it at once, so that it is never seen half done.
  */
-function prepareInSlices(
-  target: Queue,
-  flight: Flight,
-  traced: Trace,
-  enqueueWith: (compiled: Compiled) => void,
-): void {
-  const slices = compiling(traced, target.backend);
-  timedCompiling(slices, 0); // What it reads of the tensors it reads now.
-  target.prepare(flight, () => enqueueWith(timedCompiling(slices, Infinity)!));
+function prepareInSlices(target: Queue, flight: Flight, preparation: Preparation, enqueueNow: () => void): void {
+  preparation.goOn(0); // What it reads of the tensors it reads now.
+  target.prepare(flight, enqueueNow);
   const goOn = (): void => {
     if (!target.isPreparing(flight)) return;
     try {
-      const compiled = timedCompiling(slices, SLICE_MILLISECONDS);
-      if (compiled === null) setImmediate(goOn);
-      else target.finishPreparing(() => enqueueWith(compiled));
+      if (flight.signal?.aborted === true || preparation.goOn(SLICE_MILLISECONDS)) target.finishPreparing();
+      else setImmediate(goOn);
     } catch (error) {
       target.finishPreparing(() => {
         throw error;
@@ -214,7 +284,10 @@ export function findOrCompile(traced: Trace, backend: Backend): Compiled {
 }
 
 function compileNow(traced: Trace, backend: Backend): Compiled {
-  return timedCompiling(compiling(traced, backend), Infinity)!;
+  const began = recorder?.now() ?? 0;
+  const compiled = runSlices(compiling(traced, backend));
+  recorder?.span('compiling', began);
+  return compiled;
 }
 
 function compiling(traced: Trace, backend: Backend): Slices<Compiled> {
@@ -222,26 +295,11 @@ function compiling(traced: Trace, backend: Backend): Slices<Compiled> {
   return cache.compile(traced, backend);
 }
 
-/** Compiles for some time; what comes out, or null if that was not enough. */
-function timedCompiling(slices: Slices<Compiled>, milliseconds: number): Compiled | null {
-  const span = recorder?.now() ?? 0;
-  const began = performance.now();
-  try {
-    do {
-      const { done, value } = slices.next();
-      if (done === true) return value;
-    } while (performance.now() - began < milliseconds);
-    return null;
-  } finally {
-    recorder?.span('compiling', span);
-  }
-}
-
 /**
  * Gives the roots their storages: those of the versions they replace, room that an earlier gradient has left, or new ones;
- * and lists what the program binds.
+ * and lists what the program binds. Yields behind large memory, for which V8 may collect garbage.
  */
-function bind({ roots, leaves }: Trace, { outputs, rootOutputs, bindings }: Compiled): Storage[] {
+function* bind({ roots, leaves }: Trace, { outputs, rootOutputs, bindings }: Compiled): Slices<Storage[]> {
   const owners = new Array<Tensor | undefined>(outputs.length);
   for (let i = 0; i < roots.length; i++) {
     const root = roots[i]!;
@@ -256,8 +314,16 @@ function bind({ roots, leaves }: Trace, { outputs, rootOutputs, bindings }: Comp
     const { slot, donor } = outputs[output]!;
     root.storage = donor >= 0 ? leaves[donor]!.storage! : (roomOf(root, slot) ?? new Storage(slot.dtype, slot.length));
     owners[output] = root;
+    if (slot.length >= LARGE_LENGTH) yield;
   }
-  return bindings.map(({ leaf, output }) => (output >= 0 ? owners[output]!.storage! : leaves[leaf]!.storage!));
+  const storages = new Array<Storage>(bindings.length);
+  for (let i = 0; i < bindings.length; i++) {
+    const { leaf, output } = bindings[i]!;
+    const storage = output >= 0 ? owners[output]!.storage! : leaves[leaf]!.storage!;
+    storages[i] = storage;
+    if (storage.allocate()) yield;
+  }
+  return storages;
 }
 
 function roomOf(root: Tensor, { dtype, length }: { dtype: DType; length: number }): Storage | null {
@@ -347,7 +413,8 @@ function read<T>(tensor: Tensor, get: (tensor: Tensor) => T, signal: AbortSignal
   const done = (): void => (tensor.failure !== null ? fail(tensor.failure) : resolve(get(tensor)));
   try {
     // Its error is this promise's.
-    if (tensor.failure === null && tensor.pending && tensor.run === 0) submit([tensor], { signal: signal ?? undefined }).observed = true;
+    if (tensor.failure === null && tensor.pending && tensor.run === 0)
+      submit([tensor], { signal: signal ?? undefined }).observed = true;
     else target.throwHeld();
   } catch (error) {
     reject(error as Error);

@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { MemoryLimitError, ValueError } from '../errors';
 import { dtypes } from '../tensor/dtype';
+import type { Tensor } from '../tensor/tensor';
 import type { Backend } from './backend';
 import { bytesOf } from './program/costs';
 import type { Plan } from './program/plan';
@@ -30,13 +31,13 @@ export function setMemoryLimit(bytes: number | null): void {
 }
 
 /** Throws MemoryLimitError if the program would go beyond the limit. */
-export function checkMemory(plan: Plan, backend: Backend): void {
+export function checkMemory(plan: Plan, leaves: readonly Tensor[], backend: Backend): void {
   if (limit === undefined) limit = limitFrom(process.env.SADDLEPOINT_MEMORY_LIMIT ?? '');
   if (limit === null) return;
   const arena = Math.max(0, plan.program.arenaBytes - backend.arenaBytes);
   const outputs = plan.outputs.reduce(
     (sum, { slot, donor }) => sum + (donor >= 0 ? 0 : slot.length * dtypes[slot.dtype].bytes),
-    0,
+    leaves.reduce((sum, { storage }) => sum + (storage?.bytesToAllocate ?? 0), 0),
   );
   if (arena + outputs === 0 || held(backend) + arena + outputs <= limit) return;
   // Tensors that nobody holds any more count until V8 has noticed.

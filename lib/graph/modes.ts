@@ -71,17 +71,27 @@ export function labelledHere<T>(label: string, fn: () => T): T {
   Error.stackTraceLimit = SITE_FRAMES;
   const here = new Error(label);
   Error.stackTraceLimit = before;
-  return withSite(here, () => labelled(label, fn));
+  return labelledThere(label, here, fn);
 }
 
-/** What `fn` records that the data can make fail was recorded there: a gradient where its operation was. */
-export function withSite<T>(there: Error | null, fn: () => T): T {
-  const before = site;
+/** The site of what the data could make fail, had nobody looked at it. */
+const CHECKED = new Error('data that has been checked');
+
+/** As `labelledHere`, for data that has been checked already: nothing of it will fail, so no stack is taken. */
+export function labelledChecked<T>(label: string, fn: () => T): T {
+  return labelledThere(label, CHECKED, fn);
+}
+
+/** What `fn` records is labelled as `label` (the outermost wins), and was recorded there: a gradient where its operation was. */
+export function labelledThere<T>(label: string, there: Error | null, fn: () => T): T {
+  const [outerLabel, outerSite] = [labels, site];
+  labels ??= label;
   site = there;
   try {
     return fn();
   } finally {
-    site = before;
+    labels = outerLabel;
+    site = outerSite;
   }
 }
 

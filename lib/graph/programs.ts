@@ -17,11 +17,13 @@ export interface Compiled extends Plan {
 function* passes(trace: Trace): Slices<Plan> {
   const recorded = graphOf(trace);
   yield;
-  const graph = simplify(recorded);
+  const graph = yield* simplify(recorded);
   yield;
-  const regions = fuse(graph);
+  const regions = yield* fuse(graph);
   yield;
-  const lowered = lower(graph, fuseEpilogues(graph, regions, trace.donors));
+  const groups = fuseEpilogues(graph, regions, trace.donors);
+  yield;
+  const lowered = yield* lower(graph, groups);
   yield;
   return yield* plan(lowered, trace.donors, trace.scalars.length);
 }
@@ -38,6 +40,8 @@ interface Entry {
 /** Programs by structure; the least recently used go first. */
 export class ProgramCache {
   readonly #entries = new Map<number, Entry[]>();
+  /** The latest that was found or made: loops ask for the same one again. */
+  #latest: Entry | null = null;
   #size = 0;
 
   constructor(readonly limit = 1024) {}
@@ -47,6 +51,7 @@ export class ProgramCache {
   }
 
   find({ signature }: Trace): Compiled | null {
+    if (this.#latest !== null && signature.equals(this.#latest.signature)) return this.#latest.compiled;
     const { hash } = signature;
     const bucket = this.#entries.get(hash);
     if (bucket === undefined) return null;
@@ -54,7 +59,8 @@ export class ProgramCache {
       if (!signature.equals(bucket[i]!.signature)) continue;
       this.#entries.delete(hash);
       this.#entries.set(hash, bucket);
-      return bucket[i]!.compiled;
+      this.#latest = bucket[i]!;
+      return this.#latest.compiled;
     }
     return null;
   }
@@ -66,8 +72,10 @@ export class ProgramCache {
     yield;
     const compiled = { ...made, loaded: backend.load(made.program) };
     const bucket = this.#entries.get(hash);
-    if (bucket === undefined) this.#entries.set(hash, [{ signature, compiled }]);
-    else bucket.push({ signature, compiled });
+    const entry = { signature, compiled };
+    if (bucket === undefined) this.#entries.set(hash, [entry]);
+    else bucket.push(entry);
+    this.#latest = entry;
     this.#size++;
     while (this.#size > this.limit) {
       const [oldest, entries] = this.#entries.entries().next().value!;
@@ -79,6 +87,7 @@ export class ProgramCache {
 
   clear(): void {
     this.#entries.clear();
+    this.#latest = null;
     this.#size = 0;
   }
 }

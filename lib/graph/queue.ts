@@ -44,7 +44,7 @@ export class Flight {
   prepare(
     { loaded, sites: ordinals }: Compiled,
     bindings: readonly Storage[],
-    scalars: Float64Array,
+    scalars: ArrayLike<number>,
     leaves: readonly Tensor[],
     sites: readonly Error[],
   ): void {

@@ -1,4 +1,5 @@
 import { ValueError } from '../errors';
+import { beforeSubmission, submit } from '../graph/evaluate';
 import { cast } from '../ops/cast';
 import { isFloat } from '../tensor/dtype';
 import { formatShape, shapesEqual } from '../tensor/shape';
@@ -45,10 +46,17 @@ export function loadState(
   if (misfits.length > 0) problems.push(`values that do not fit: ${misfits.join('; ')}`);
   if (problems.length > 0) throw new ValueError(`loadStateDict: ${owner} has not been changed; ${problems.join('; ')}`);
 
+  // An earlier failure is thrown before anything changes.
+  void beforeSubmission({});
+  const loaded: Tensor[] = [];
   for (const [key, variable] of variables) {
     const value = entries.get(key);
-    if (value !== undefined) variable.assign(cast(value, variable.dtype));
+    if (value === undefined) continue;
+    variable.assign(cast(value, variable.dtype));
+    loaded.push(variable.current);
   }
+  // What had to be converted is, so that the first step is the program that all later ones are.
+  void submit(loaded);
   return { missingKeys, unexpectedKeys };
 }
 

@@ -8,6 +8,7 @@ import { max, sum } from '../ops/reduce';
 import { narrow, reshape } from '../ops/shape';
 import { checkInteger } from '../tensor/shape';
 import { Tensor, Variable } from '../tensor/tensor';
+import { refuseInTrace } from '../tensor/tracing';
 import { LBFGSMemory, loadMemory, memoryDict, type LBFGSStateDict } from './lbfgs-memory';
 import { numbersOf, runAsync, runSync, type Evaluations } from './evaluations';
 import type { Closure } from './optimizer';
@@ -86,9 +87,14 @@ export class LBFGS {
   /**
    * Up to maxIter iterations; resolves with the loss before the first. The closure is called for each evaluation, and is
    * synchronous. A step that is called while another runs begins after it. If one fails, by the closure or by a program,
-   * parameters and memory are as before it.
+   * parameters and memory are as before it. Throws TraceError in a compiled function.
    */
-  async step(closure: Closure): Promise<number> {
+  step(closure: Closure): Promise<number> {
+    this.#refuseInTrace();
+    return this.#queued(closure);
+  }
+
+  async #queued(closure: Closure): Promise<number> {
     const options = this.#checked(closure);
     this.#underWay++;
     const run = this.#last.then(() => runAsync(this.#step(closure, options)));
@@ -97,8 +103,9 @@ export class LBFGS {
     return run;
   }
 
-  /** As `step`, and has run when it returns. Throws ValueError while a `step` is under way. */
+  /** As `step`, and has run when it returns. Throws ValueError while a `step` is under way, TraceError in a compiled function. */
   stepSync(closure: Closure): number {
+    this.#refuseInTrace();
     const options = this.#checked(closure);
     if (this.#underWay > 0) throw new ValueError('LBFGS: stepSync while a step is under way; await that one first');
     return runSync(this.#step(closure, options));
@@ -117,6 +124,11 @@ export class LBFGS {
     const { options: loaded, memory } = loadMemory(dict, options, params.length, size, params[0]!.dtype, check);
     Object.assign(this.paramGroups[0], loaded);
     this.#memory = memory;
+  }
+
+  /** How many evaluations a step takes depends on the numbers, which a trace does not have. */
+  #refuseInTrace(): void {
+    refuseInTrace('LBFGS steps', 'compile the closure, and step outside of the compiled function');
   }
 
   /** The options as they are now: a schedule may change them before a step that waits begins. */

@@ -1,7 +1,7 @@
 import { ValueError } from '../errors';
 import type { AbortOptions } from '../graph/abort';
 import type { Completion } from '../graph/completion';
-import { evaluateSync, recordTogether, submit } from '../graph/evaluate';
+import { beforeSubmission, evaluateSync, recordTogether, submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
 import { zeros } from '../ops/create';
 import { TensorBase, Variable, withoutCapturing, type Tensor } from '../tensor/tensor';
@@ -120,8 +120,8 @@ export abstract class Optimizer<Options extends CommonOptions> {
   step(given: (StepOptions & AbortOptions) | Closure = {}): Completion<void> {
     const { also = [], signal } = this.#optionsOf(given);
     // An earlier failure is thrown here, and an abort ends it, before anything of this step is recorded.
-    const before = submit([], { signal });
-    if (signal?.aborted === true) return before;
+    const ended = beforeSubmission({ signal });
+    if (ended !== null) return ended;
     const { roots, undo } = this.#record();
     return submit([...roots, ...also], { onFailure: undo, signal });
   }
@@ -129,7 +129,7 @@ export abstract class Optimizer<Options extends CommonOptions> {
   /** As `step`, and has run when it returns. */
   stepSync(given: StepOptions | Closure = {}): void {
     const options = this.#optionsOf(given);
-    void submit([]);
+    void beforeSubmission({});
     const { roots, undo } = this.#record();
     try {
       evaluateSync([...roots, ...(options.also ?? [])]);

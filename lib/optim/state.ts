@@ -72,7 +72,10 @@ export class ParameterState {
   }
 }
 
-/** The states of parameters that a rule moves alike, as the rule sees them: tensors are placeholders of its formula. */
+/**
+ * The states of parameters that a rule moves alike, as the rule sees them: tensors are placeholders of its formula. All have
+ * states of the same names.
+ */
 export class RuleState {
   readonly written = new Map<string, Tensor>();
 
@@ -99,16 +102,21 @@ export class RuleState {
   read(name: string, initial: Initial = {}): Tensor {
     const written = this.written.get(name);
     if (written !== undefined) return written;
-    for (const state of this.states) state.variable(name, initial);
+    this.#make(name, initial);
     return this.recorder.input(name, initial.shape ?? this.parameter.shape, this.parameter.dtype);
   }
 
   /** Replaces the value; returns it. */
   write(name: string, value: Tensor): Tensor {
     const shape = this.recorder.perElement ? undefined : value.shape;
-    for (const state of this.states) state.variable(name, { shape });
+    this.#make(name, { shape });
     this.written.set(name, value);
     return value;
+  }
+
+  #make(name: string, initial: Initial): void {
+    if (this.states[0]!.variables.has(name)) return;
+    for (const state of this.states) state.variable(name, initial);
   }
 
   /** Replaces a number; returns it. */

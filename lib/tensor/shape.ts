@@ -80,8 +80,9 @@ export function normalizeDim(op: string, dim: number, rank: number): number {
 /** Dims in ascending order; undefined means all. Throws on a dim given twice. */
 export function normalizeDims(op: string, dim: number | readonly number[] | undefined, rank: number): number[] {
   if (dim === undefined) return Array.from({ length: rank }, (_, i) => i);
-  const list = (typeof dim === 'number' ? [dim] : [...dim]).map((d) => normalizeDim(op, d, rank));
-  if (new Set(list).size !== list.length) throw new ShapeError(`${op}: dims [${String(dim)}] name one dim twice`);
+  const list = (typeof dim === 'number' ? [dim] : dim).map((d) => normalizeDim(op, d, rank));
+  if (list.length > 1 && new Set(list).size !== list.length)
+    throw new ShapeError(`${op}: dims [${String(dim)}] name one dim twice`);
   return rank === 0 ? [] : list.sort((a, b) => a - b);
 }
 

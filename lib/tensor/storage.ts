@@ -70,36 +70,67 @@ function alignedBuffer(
  * start at a cache line.
  */
 export class Storage {
-  readonly data: TypedArray;
+  #buffer: ArrayBuffer | null = null;
+  /** In `#buffer`, in bytes. */
+  #offset = 0;
+  /** Made when it is asked for: a step of training makes many storages that only kernels ever see. */
+  #data: TypedArray | null = null;
   #address = 0;
 
+  /**
+   * With `zeroed` they are zeros, and large ones get their memory at first use: so an optimizer's first step, which makes
+   * states for all parameters, does not ask V8 for all that memory, and so for collections, in one turn of the event loop.
+   */
   constructor(
     readonly dtype: DType,
     readonly length: number,
     { zeroed = false } = {},
   ) {
-    const { bytes, array } = dtypes[dtype];
-    const total = length * bytes;
+    const total = length * dtypes[dtype].bytes;
     if (total > 0 && total <= LARGEST_PIECE) {
       const { slab, pieceBytes } = slabFor(dtype, total);
-      this.data = new array(slab.buffer, slab.offset, length);
+      this.#buffer = slab.buffer;
+      this.#offset = slab.offset;
       if (slab.address !== 0) this.#address = slab.address + slab.offset;
       slab.offset += pieceBytes;
       if (zeroed) this.data.fill(0 as never);
-      return;
-    }
-    const { buffer, address, padding } = alignedBuffer(dtype, total, zeroed);
-    this.data = new array(buffer, padding, length);
-    if (address !== 0) this.#address = address + padding;
+    } else if (!zeroed) this.#allocate(false);
+  }
+
+  get data(): TypedArray {
+    if (this.#data !== null) return this.#data;
+    const { array } = dtypes[this.dtype];
+    this.#data = new array(this.#buffer ?? this.#allocate(true), this.#offset, this.length);
+    return this.#data;
   }
 
   /** Of the first element; 0 on a backend without addresses. Fixed: the buffer is never on V8's moving heap. */
   get address(): number {
     if (this.#address === 0) {
-      const start = addressOf(this.data.buffer as ArrayBuffer);
-      this.#address = start === 0 ? 0 : start + this.data.byteOffset;
+      const start = addressOf(this.#buffer ?? this.#allocate(true));
+      this.#address = start === 0 ? 0 : start + this.#offset;
     }
     return this.#address;
+  }
+
+  /** Takes the memory now, if it has none yet; whether it did. */
+  allocate(): boolean {
+    if (this.#buffer !== null) return false;
+    this.#allocate(true);
+    return true;
+  }
+
+  /** What it takes at first use. */
+  get bytesToAllocate(): number {
+    return this.#buffer === null ? this.length * dtypes[this.dtype].bytes : 0;
+  }
+
+  #allocate(zeroed: boolean): ArrayBuffer {
+    const { buffer, address, padding } = alignedBuffer(this.dtype, this.length * dtypes[this.dtype].bytes, zeroed);
+    this.#buffer = buffer;
+    this.#offset = padding;
+    if (address !== 0) this.#address = address + padding;
+    return buffer;
   }
 
   /** A storage with a copy of the values; numbers and booleans are converted to the dtype. */

@@ -1,7 +1,7 @@
 import { DTypeError, ShapeError } from '../errors';
 import { isFloat, type DType } from './dtype';
 import { formatShape, shapesEqual, sizeOf, type Shape } from './shape';
-import type { Storage } from './storage';
+import { Storage } from './storage';
 import { currentTrace, refuseInTrace } from './tracing';
 
 /** What a tensor knows of the operation that made it; graph/op.ts has the rest. */
@@ -111,6 +111,7 @@ export class Tensor extends TensorBase {
   visit = 0;
   rooted = 0;
   walk = 0;
+  place = 0;
   index = 0;
 
   constructor(
@@ -167,7 +168,10 @@ export function setDetach(detach: (value: Tensor) => Tensor): void {
 /** The same numbers under another identity; values are shared, as they never change. */
 function snapshot(value: Tensor): Tensor {
   // In a trace nothing is ready: the next replay has other numbers.
-  const ready = value.storage !== null && value.run === 0 && currentTrace() === null;
+  if (currentTrace() !== null) return detachForAssign(value);
+  // A value at once, so that the first program that reads it is the one that all later ones are.
+  if (value.isScalar) return Tensor.ofStorage(Storage.from(value.dtype, [value.scalar]), value.shape);
+  const ready = value.storage !== null && value.run === 0;
   return ready ? Tensor.ofStorage(value.storage!, value.shape) : detachForAssign(value);
 }
 
@@ -301,7 +305,8 @@ export class Variable extends TensorBase {
   commit(version: Tensor): void {
     const earlier = this.#earlier;
     if (earlier.length > 0) {
-      if (earlier[earlier.length - 1]!.serial <= version.serial) earlier.length = 0;
+      // Mostly there is one, and setting a length is dear.
+      if (earlier[earlier.length - 1]!.serial <= version.serial) while (earlier.length > 0) earlier.pop();
       else this.#earlier = earlier.filter(({ serial }) => serial > version.serial);
     }
     if (version === this.#current) this.#stands = true;

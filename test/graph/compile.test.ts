@@ -85,6 +85,59 @@ onEachBackend('compile', () => {
     );
   });
 
+  test('a step of two optimizers, one of which moves what the other reads, gives the bits of the plain one', async () => {
+    const make = () => {
+      manualSeed(5);
+      const [maker, judge] = [new nn.Linear(2, 3), new nn.Linear(3, 1)];
+      const makes = new optim.Adam(maker.parameters(), { lr: 0.05 });
+      const judges = new optim.SGD(judge.parameters(), { lr: 0.1, momentum: 0.9 });
+      const step = (x: Tensor, real: Tensor): { judged: Tensor; made: Tensor } => {
+        judges.zeroGrad();
+        const [yes, no] = [judge.forward(real), judge.forward(maker.forward(x).detach())];
+        const judged = add(F.softplus(yes.neg()).mean(), F.softplus(no).mean());
+        judged.backward();
+        void judges.step();
+        makes.zeroGrad();
+        const made = F.softplus(judge.forward(maker.forward(x)).neg()).mean();
+        made.backward();
+        void makes.step({ also: [judged, made] });
+        return { judged, made };
+      };
+      return { step, parameters: [...maker.parameters(), ...judge.parameters()], judges };
+    };
+    const [plain, replayed] = [make(), make()];
+    const step = compile(replayed.step);
+    const schedule = [plain, replayed].map(({ judges }) => new optim.ExponentialLR(judges, 0.5));
+    for (let i = 0; i < 5; i++) {
+      const [x, real] = [randn([4, 2]), randn([4, 3])].map((t) => tensor(t.dataSync(), { shape: t.shape }));
+      const [expected, got] = [plain.step(x!, real!), step(x!, real!)];
+      expect(await got.judged.item()).toBe(await expected.judged.item());
+      expect(await got.made.item()).toBe(await expected.made.item());
+      expect(replayed.parameters.map((p) => numbers(p.capture()))).toEqual(
+        plain.parameters.map((p) => numbers(p.capture())),
+      );
+      if (i === 2) schedule.forEach((each) => each.step());
+    }
+    expect(compile.explain(step).programs).toHaveLength(1);
+  });
+
+  test('LBFGS takes a compiled closure, with the bits of the plain one', async () => {
+    const minimum = async (wrap: (closure: () => Tensor) => () => Tensor): Promise<unknown> => {
+      const x = new nn.Parameter(tensor([-1.2, 1]));
+      const optimizer = new optim.LBFGS([x], { lr: 1, maxIter: 12, lineSearchFn: 'strongWolfe' });
+      const closure = wrap(() => {
+        optimizer.zeroGrad();
+        const [a, b] = [x.select(0, 0), x.select(0, 1)];
+        const loss = b.sub(a.square()).square().mul(100).add(a.neg().add(1).square());
+        loss.backward();
+        return loss;
+      });
+      const losses = [await optimizer.step(closure), await optimizer.step(closure)];
+      return { losses, x: numbers(x.capture()) };
+    };
+    expect(await minimum(compile)).toEqual(await minimum((closure) => closure));
+  });
+
   test('rates, steps and the generator are read at every replay; nothing compiles again', async () => {
     const { optimizer, step } = made((p) => new optim.Adam(p, { lr: 0.01 }));
     const compiled = compile(step);
@@ -262,7 +315,9 @@ onEachBackend('compile', () => {
       scale.assign(add(scale, 1));
       return y;
     });
-    expect([step(full([], 3)), step(full([], 4)), step(tensor([5]).sum())].map((y) => y.itemSync())).toEqual([16, 22, 30]);
+    expect([step(full([], 3)), step(full([], 4)), step(tensor([5]).sum())].map((y) => y.itemSync())).toEqual([
+      16, 22, 30,
+    ]);
     expect(scale.itemSync()).toBe(5);
   });
 
@@ -319,10 +374,13 @@ onEachBackend('compile', () => {
     const { model, optimizer } = made((p) => new optim.Adam(p));
     const schedule = new optim.ExponentialLR(optimizer, 0.5);
     const weight = new Variable(tensor([1]));
+    const lbfgs = new optim.LBFGS([weight]);
     const refused: [RegExp, (x: Tensor) => unknown][] = [
       [/a number is read.*return the tensor/, (x) => x.sum().itemSync()],
       [/a number is read/, (x) => x.data()],
       [/ExponentialLR steps/, () => schedule.step()],
+      [/LBFGS steps.*compile the closure/, () => void lbfgs.step(() => tensor(1))],
+      [/LBFGS steps/, () => lbfgs.stepSync(() => tensor(1))],
       [/train\(\) or eval\(\)/, () => model.eval()],
       [/generator is given a state/, () => manualSeed(3)],
       [/returns a promise/, async (x) => Promise.resolve(x)],

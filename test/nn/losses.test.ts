@@ -1,4 +1,4 @@
-import { tensor } from '../../lib';
+import { add, ones, tensor } from '../../lib';
 import { binaryCrossEntropyWithLogits, crossEntropy, mseLoss, nllLoss } from '../../lib/nn/functional';
 import { BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, NLLLoss } from '../../lib/nn';
 import { DTypeError, ShapeError, ValueError } from '../../lib/errors';
@@ -136,6 +136,42 @@ onEachBackend('losses', () => {
       const loss = crossEntropy(x64(), indices([0, label, 1, 0]));
       await expect(loss.item()).rejects.toThrow(ValueError);
       expect(() => crossEntropy(x64(), indices([0, label, 1, 0])).itemSync()).toThrow(/crossEntropy.*3/);
+    });
+
+    test('says where the loss was recorded, whenever its labels become known', () => {
+      const known = [indices([0, 3, 1, 0]), tensor(BigInt64Array.of(0n, 2n ** 40n, 1n, 0n))];
+      const recipes = [add(indices([0, 2, 1, 0]), 1), indices(Array.from({ length: 2000 }, (_, i) => i % 4))];
+      for (const target of [...known, ...recipes]) {
+        const wrong = crossEntropy(ones([target.size, 3]), target);
+        let error: Error | null = null;
+        try {
+          wrong.itemSync();
+        } catch (thrown) {
+          error = thrown as Error;
+        }
+        expect(error).toBeInstanceOf(ValueError);
+        expect(error!.message).toMatch(/^crossEntropy: index \d+ .* is out of range/);
+        expect(error!.stack).toContain('losses.test');
+      }
+    });
+
+    test('takes no stack for labels that are classes, or ignored', () => {
+      const limits = jest.fn();
+      let limit = Error.stackTraceLimit;
+      Object.defineProperty(Error, 'stackTraceLimit', {
+        configurable: true,
+        get: () => limit,
+        set: (value: number) => (limits(value), (limit = value)),
+      });
+      try {
+        const loss = crossEntropy(x64().add(0), indices([2, -100, 1, 0]));
+        loss.itemSync();
+        expect(limits).not.toHaveBeenCalled();
+        crossEntropy(x64(), indices([2, -100, 1, 3]));
+        expect(limits).toHaveBeenCalled();
+      } finally {
+        Object.defineProperty(Error, 'stackTraceLimit', { configurable: true, writable: true, value: limit });
+      }
     });
 
     test('refuses what does not fit', () => {

@@ -62,7 +62,7 @@ export class BoundView {
 /** An instruction that is being prepared, and later what its task works on. */
 export class Call {
   /** Of the running program. */
-  scalars: Float64Array = new Float64Array(0);
+  scalars: ArrayLike<number> = [];
 
   constructor(
     private readonly index: number,

@@ -34,7 +34,7 @@ export function entryOf(traced: TracedFunction, compiled: Compiled): Entry {
 
 /** The numbers of one more step of every optimizer, and of the generators; undone where the run fails. */
 export interface Advanced {
-  readonly scalars: Float64Array;
+  readonly scalars: readonly number[];
   readonly undo: (() => void) | undefined;
 }
 
@@ -96,7 +96,7 @@ export function replay(entry: Entry, target: Queue, args: readonly Tensor[], { s
     const bindings = compiled.bindings.map(({ leaf, output }) =>
       output >= 0 ? results.storageOf(output) : leaves[leaf]!.storage!,
     );
-    checkMemory(compiled, target.backend);
+    checkMemory(compiled, leaves, target.backend);
     flight.prepare(compiled, bindings, scalars, leaves, traced.sites);
     enqueue(target, flight, compiled, false);
   } catch (error) {

@@ -59,7 +59,7 @@ export interface TracedFunction {
   readonly steps: readonly { readonly step: TracedStep; readonly slots: readonly number[] }[];
   readonly generators: readonly Draws[];
   /** Numbers that every replay takes as they were, by slot. */
-  readonly scalars: Float64Array;
+  readonly scalars: readonly number[];
   readonly constants: readonly { readonly slot: number; readonly value: number; readonly label: string }[];
 }
 
@@ -209,7 +209,7 @@ function describeTrace(
     gradients: ends.gradients.map(({ variable, grad }) => ({ variable, outcome: outcomeOf(grad) })),
     steps,
     generators: [...drawn].map(([generator, slots]) => ({ generator, slots })),
-    scalars: Float64Array.from(laidFlat.scalars, ({ scalar }) => scalar),
+    scalars: laidFlat.scalars.map(({ scalar }) => scalar),
     constants: laidFlat.scalars.flatMap(({ scalar: value }, index) =>
       moving.has(index) ? [] : [{ slot: index, value, label: labels[index]! }],
     ),

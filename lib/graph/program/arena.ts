@@ -1,3 +1,5 @@
+import type { Slices } from './slices';
+
 /** Memory that one value, or several one after the other, need from one instruction to another, both included. */
 export interface Block {
   readonly first: number;
@@ -45,7 +47,7 @@ const orders: readonly ((a: Block, b: Block) => number)[] = [
 ];
 
 /** Offsets at which no two blocks that are alive at the same time overlap: the best of several orders of placing. */
-export function layOut(blocks: readonly Block[]): ArenaLayout {
+export function* layOut(blocks: readonly Block[]): Slices<ArenaLayout> {
   const bound = lowerBound(blocks);
   const enough = Math.max(CLOSE * bound, bound + CLOSE_BYTES);
   let best: ArenaLayout | null = null;
@@ -55,6 +57,7 @@ export function layOut(blocks: readonly Block[]): ArenaLayout {
     comparisons += layout.comparisons;
     if (best === null || layout.bytes < best.bytes) best = layout;
     if (best.bytes <= enough || comparisons > MOST_COMPARISONS) break;
+    yield;
   }
   return best!;
 }

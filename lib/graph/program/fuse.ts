@@ -1,5 +1,6 @@
 import { isElementwise, isView, numberOf, sharesRegion, usersOf, type Graph, type Value } from './ir';
 import { freeValues, withFreeInputs } from './rematerialize';
+import { eachInSlices, type Slices } from './slices';
 
 /** What becomes one instruction: a region of elementwise values of one shape, or a single kernel. */
 export interface Group {
@@ -32,13 +33,17 @@ const MAX_STEPS = 64;
  * are in every region that uses them, and hold nothing together. A reduction over trailing dims may end the region that
  * makes its input, and then has its stage; what reads it is of a later one.
  */
-export function fuse(graph: Graph): Group[] {
+export function* fuse(graph: Graph): Slices<Group[]> {
   const users = usersOf(graph);
+  yield;
   const free = freeValues(graph, users);
-  const stages = sink(graph, users, free, earliestStages(graph));
+  yield;
+  const earliest = earliestStages(graph);
+  yield;
+  const stages = sink(graph, users, free, earliest);
   const regions = new Map<Value, Value[]>();
-  for (const value of graph.values) {
-    if (isView(value) || free.has(value)) continue;
+  yield* eachInSlices(graph.values, (value) => {
+    if (isView(value) || free.has(value)) return;
     let region = [value];
     if (isElementwise(value))
       for (const input of value.inputs) {
@@ -51,28 +56,31 @@ export function fuse(graph: Graph): Group[] {
         region = larger;
       }
     regions.set(value, region);
-  }
+  });
   const unique = [...new Set(regions.values())];
   unique.forEach((region) => region.sort((a, b) => a.id - b.id));
   unique.sort((a, b) => stages.get(a[0]!)! - stages.get(b[0]!)! || a[0]!.id - b[0]!.id);
   const pieces = unique.flatMap(cut);
-  const folds = new Map(pieces.map((values) => [values, foldsOf(values, free, users)]));
+  yield;
+  const folds = new Map<Value[], Value[]>();
+  yield* eachInSlices(pieces, (values) => folds.set(values, foldsOf(values, free, users)));
   const folded = new Set([...folds.values()].flat());
   const roots = new Set(graph.roots);
-  return pieces
-    .filter(([first]) => !folded.has(first!))
-    .map((values) => {
-      const members = new Set([...values, ...folds.get(values)!]);
-      const isRead = (value: Value): boolean =>
-        roots.has(value) || (users.get(value) ?? []).some((user) => !members.has(user));
-      const elementwise = isElementwise(values[0]!);
-      return {
-        values: elementwise ? withFreeInputs(values, free) : values,
-        outputs: values.filter(isRead),
-        folds: folds.get(values)!,
-        elementwise,
-      };
+  const groups: Group[] = [];
+  yield* eachInSlices(pieces, (values) => {
+    if (folded.has(values[0]!)) return;
+    const members = new Set([...values, ...folds.get(values)!]);
+    const isRead = (value: Value): boolean =>
+      roots.has(value) || (users.get(value) ?? []).some((user) => !members.has(user));
+    const elementwise = isElementwise(values[0]!);
+    groups.push({
+      values: elementwise ? withFreeInputs(values, free) : values,
+      outputs: values.filter(isRead),
+      folds: folds.get(values)!,
+      elementwise,
     });
+  });
+  return groups;
 }
 
 /**

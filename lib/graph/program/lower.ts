@@ -7,6 +7,7 @@ import { numberOf, type Graph, type Value } from './ir';
 import { kernels, type KernelName } from './kernels';
 import { copyAttributes, regionAttributes, type ScalarSource } from './region';
 import type { Instruction, View } from './program';
+import { eachInSlices, type Slices } from './slices';
 
 /** A buffer before it has a place: the program's inputs, its outputs, or memory of the arena. */
 export interface Slot {
@@ -34,7 +35,7 @@ interface Place {
 }
 
 /** Turns groups into instructions over slots: views become windows, and what a kernel cannot read is copied first. */
-export function lower(graph: Graph, groups: readonly Group[]): Lowered {
+export function* lower(graph: Graph, groups: readonly Group[]): Slices<Lowered> {
   const slots: Slot[] = [];
   const instructions: LoweredInstruction[] = [];
   const places = new Map<Value, Place>();
@@ -161,10 +162,10 @@ export function lower(graph: Graph, groups: readonly Group[]): Lowered {
     return { given, original };
   };
 
-  for (const group of groups) {
+  yield* eachInSlices(groups, (group) => {
     if (group.elementwise) emitRegion(group);
     else emitKernel(group.values[0]!);
-  }
+  });
 
   const rootSlots = graph.roots.map((root) => {
     const place = placeOf(root);

@@ -2,6 +2,7 @@ import { dtypes } from '../../tensor/dtype';
 import type { Block } from './arena';
 import { readByteCode, type ByteCode } from './elementwise';
 import type { LoweredInstruction, Slot } from './lower';
+import { eachInSlices, type Slices } from './slices';
 
 const ALIGNMENT = 64;
 
@@ -22,17 +23,17 @@ export function arenaBytes({ dtype, length }: Pick<Slot, 'dtype' | 'length'>): n
  * Which outputs may be written over which inputs, bound slots left out: an elementwise instruction may where it reads and writes
  * at the same index, and a scatter may add to its first input in place.
  */
-export function overwritable(
+export function* overwritable(
   instructions: readonly LoweredInstruction[],
   slots: readonly Slot[],
   isBound: (slot: number) => boolean,
-): Overwritable {
+): Slices<Overwritable> {
   const all = new Map<LoweredInstruction, readonly (readonly number[])[]>();
-  for (const instruction of instructions) {
+  yield* eachInSlices(instructions, (instruction) => {
     const { kernel, inputs, outputs } = instruction;
-    if (kernel !== 'elementwise' && kernel !== 'scatterAdd') continue;
+    if (kernel !== 'elementwise' && kernel !== 'scatterAdd') return;
     const inArena = inputs.map(({ buffer }) => buffer).filter((slot) => !isBound(slot));
-    if (inArena.length === 0) continue;
+    if (inArena.length === 0) return;
     let code: ByteCode | null = null;
     const mayBe = (input: number, output: number): boolean => {
       if (!isSameSize(slots[input]!, slots[outputs[output]!.buffer]!)) return false;
@@ -44,7 +45,7 @@ export function overwritable(
       instruction,
       outputs.map(({ buffer }, output) => (isBound(buffer) ? [] : inArena.filter((input) => mayBe(input, output)))),
     );
-  }
+  });
   return all;
 }
 

@@ -3,10 +3,10 @@ import { readByteCode, type ByteCode } from './elementwise';
 import { estimateNanoseconds } from './estimate';
 import type { Lowered, LoweredInstruction, Slot } from './lower';
 import { arenaBytes, blocksOf, overwritable, readsBeforeWrite, type SharedBlock } from './overwrite';
-import type { BufferSpec, Program, View } from './program';
+import type { BufferSpec, Instruction, Program, View } from './program';
 import { orders } from './schedule';
 import { joinSegments } from './segments';
-import type { Slices } from './slices';
+import { eachInSlices, type Slices } from './slices';
 
 /** A program and how its bound buffers relate to the trace it was made from. */
 export interface Plan {
@@ -67,7 +67,7 @@ export function* plan(lowered: Lowered, donors: readonly number[], scalars: numb
     const read = donor === undefined ? undefined : slotOfLeaf.get(donor);
     if (read !== undefined) bufferOfSlot.set(read, bufferOfSlot.get(index)!);
   }
-  const { offsets, bytes } = layOut(blocks);
+  const { offsets, bytes } = yield* layOut(blocks);
   yield;
   blocks.forEach((block, i) => {
     for (const index of block.slots) {
@@ -77,13 +77,10 @@ export function* plan(lowered: Lowered, donors: readonly number[], scalars: numb
   });
 
   const place = (view: View): View => ({ ...view, buffer: bufferOfSlot.get(view.buffer)! });
-  const placed = instructions.map((instruction) => ({
-    kernel: instruction.kernel,
-    inputs: instruction.inputs.map(place),
-    outputs: instruction.outputs.map(place),
-    attributes: instruction.attributes,
-    label: instruction.label,
-  }));
+  const placed: Instruction[] = [];
+  yield* eachInSlices(instructions, ({ kernel, inputs, outputs, attributes, label }) =>
+    placed.push({ kernel, inputs: inputs.map(place), outputs: outputs.map(place), attributes, label }),
+  );
   const program = {
     buffers,
     instructions: placed,
@@ -112,7 +109,7 @@ function* inLeastMemory(
   const roots = new Set(rootSlots);
   const bound = slots.map(({ leaf }, slot) => leaf >= 0 || roots.has(slot));
   const isBound = (slot: number): boolean => bound[slot]!;
-  const mayOverwrite = overwritable([...first, ...last], slots, isBound);
+  const mayOverwrite = yield* overwritable([...first, ...last], slots, isBound);
   yield;
   const inOrder = (ordered: readonly LoweredInstruction[]) => {
     const instructions = [...ordered, ...last];

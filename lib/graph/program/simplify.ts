@@ -2,6 +2,7 @@ import { contiguousStrides, shapesEqual } from '../../tensor/shape';
 import type { Layout } from '../op';
 import { isCommutative, simplerThan, withOp } from './identities';
 import { isView, type Graph, type Value } from './ir';
+import { eachInSlices, type Slices } from './slices';
 
 /** What a chain of views shows, and of what. */
 interface Window {
@@ -13,14 +14,14 @@ interface Window {
  * Removes what need not be computed: common subexpressions, identities (identities.ts), views that together change nothing, such
  * as a transpose of a transpose, and values that no root needs. Every step is exact in floating point.
  */
-export function simplify(graph: Graph): Graph {
+export function* simplify(graph: Graph): Slices<Graph> {
   /** By id; leaves and numbers, whose ids are negative, stay what they are. */
   const replacements = new Array<Value | undefined>(graph.values.length);
   const now = (value: Value): Value => (value.id < 0 ? value : replacements[value.id]!);
   const known = new KnownValues();
   const windows = new Map<Value, Window>();
   const kept: Value[] = [];
-  for (const original of graph.values) {
+  yield* eachInSlices(graph.values, (original) => {
     const { value, same } = rewrite(original, original.inputs.map(now));
     const window = same === null && isView(value) ? windowOf(value, windows) : null;
     let result = same ?? (window !== null && isWhole(value, window) ? window.source : null);
@@ -31,7 +32,7 @@ export function simplify(graph: Graph): Graph {
       if (window !== null) windows.set(value, window);
     }
     replacements[original.id] = result;
-  }
+  });
   const roots = graph.roots.map(now);
   return { values: reachable(kept, roots, graph.values.length), roots };
 }

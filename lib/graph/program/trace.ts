@@ -1,5 +1,6 @@
 import { dtypes } from '../../tensor/dtype';
 import type { Tensor } from '../../tensor/tensor';
+import { resultIndex } from '../formula';
 import { opOf } from '../op';
 import { Signature } from './signature';
 
@@ -47,6 +48,13 @@ export function trace(wanted: readonly Tensor[], options: TraceOptions = asRecor
     node.index = index;
     node.visit = walk;
     const { inputs, attributes, shape } = node;
+    if (resultIndex(node) >= 0) {
+      // The formula and its members, which are in the words of the application, say the rest.
+      signature.add(node.op!.id);
+      signature.add(attributes[0]!);
+      signature.add(inputs[0]!.index);
+      continue;
+    }
     signature.add(node.op!.id);
     signature.add(dtypes[node.dtype].id | (inputs.length << 4));
     signature.add(attributes.length | (shape.length << 24));

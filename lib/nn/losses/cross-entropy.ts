@@ -1,5 +1,5 @@
 import { ShapeError, ValueError } from '../../errors';
-import { labelledHere } from '../../graph/modes';
+import { labelled } from '../../graph/modes';
 import { add, div, mul, neg, where } from '../../ops/elementwise';
 import { softmaxCrossEntropy } from '../../ops/cross-entropy';
 import { sum } from '../../ops/reduce';
@@ -9,7 +9,8 @@ import { isFloat } from '../../tensor/dtype';
 import { formatShape, shapesEqual } from '../../tensor/shape';
 import type { Tensor, TensorBase } from '../../tensor/tensor';
 import { checkNumber } from '../check';
-import { alongClasses, checkLabels, checkWeight, chosenOf, classDim, labelsOf, type Labels } from './labels';
+import { alongClasses, checkLabels, checkWeight, chosenOf, classDim, labelsOf, recordedWithLabels } from './labels';
+import type { Labels } from './labels';
 import { checkFloat, checkReduction, checkReductionName, checkTensor, reduce } from './reduction';
 import type { LossOptions, Reduction } from './reduction';
 
@@ -53,7 +54,9 @@ export function crossEntropy(input: TensorBase, target: TensorBase, options: Cro
   checkReductionName(name, options.reduction ?? 'mean');
   checkFloat(name, { input });
   checkTensor(name, 'target', target);
-  return labelledHere(name, () => (isFloat(target.dtype) ? ofProbabilities : ofIndices)(name, input, target, options));
+  if (isFloat(target.dtype)) return labelled(name, () => ofProbabilities(name, input, target, options));
+  const record = (): Tensor => ofIndices(name, input, target, options);
+  return recordedWithLabels(name, input, target, options.ignoreIndex ?? -100, record);
 }
 
 function ofProbabilities(name: string, input: TensorBase, target: TensorBase, options: CrossEntropyOptions): Tensor {
@@ -111,7 +114,9 @@ function plain(name: string, input: TensorBase, target: TensorBase, options: Cro
 export function nllLoss(input: TensorBase, target: TensorBase, options: NLLLossOptions = {}): Tensor {
   const name = 'nllLoss';
   checkReductionName(name, options.reduction ?? 'mean');
-  return labelledHere(name, () => {
+  checkFloat(name, { input });
+  checkTensor(name, 'target', target);
+  return recordedWithLabels(name, input, target, options.ignoreIndex ?? -100, () => {
     const labels = labelsOf(name, input, target, options);
     return weighted(name, negativeLogLikelihood(input, labels), labels, options.reduction ?? 'mean');
   });

@@ -1,4 +1,5 @@
 import { DTypeError, ShapeError, ValueError } from '../../errors';
+import { labelledChecked, labelledHere } from '../../graph/modes';
 import { cast } from '../../ops/cast';
 import { full } from '../../ops/create';
 import { eq, where } from '../../ops/elementwise';
@@ -6,6 +7,7 @@ import { gather } from '../../ops/indexing';
 import { reshape } from '../../ops/shape';
 import { formatShape, shapesEqual } from '../../tensor/shape';
 import type { Tensor, TensorBase } from '../../tensor/tensor';
+import { currentTrace } from '../../tensor/tracing';
 import { checkFloat, checkTensor } from './reduction';
 
 /** Class indices, checked. */
@@ -71,6 +73,36 @@ export function checkLabels(
     );
   checkWeight(name, weight, classes);
   return { dim, classes };
+}
+
+/** So many labels are looked at faster than a stack is taken. */
+const FEW_LABELS = 1024;
+
+/** Records a loss of labels; where that was is remembered for the error of a label that is none, if there may be one. */
+export function recordedWithLabels<T>(
+  name: string,
+  input: TensorBase,
+  target: TensorBase,
+  ignoreIndex: number,
+  record: () => T,
+): T {
+  return areClasses(target, input.shape[input.rank === 1 ? 0 : 1]!, ignoreIndex)
+    ? labelledChecked(name, record)
+    : labelledHere(name, record);
+}
+
+/** Whether all labels are known, and classes or ignored; false also where finding out would take too long. */
+function areClasses(target: TensorBase, classes: number, ignoreIndex: number): boolean {
+  // What a trace is given stands for other labels.
+  if (currentTrace() !== null || target.size > FEW_LABELS) return false;
+  const { storage, run } = target.capture();
+  if (storage === null || run !== 0) return false;
+  const labels = storage.data;
+  for (let i = 0; i < labels.length; i++) {
+    const label = Number(labels[i]);
+    if (!(label >= 0 && label < classes) && label !== ignoreIndex) return false;
+  }
+  return true;
 }
 
 /** The labels of a target. */

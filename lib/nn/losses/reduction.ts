@@ -59,7 +59,8 @@ export function checkTensor(name: string, argument: string, value: unknown): ass
 
 /** Throws unless each is a tensor of floats; keys are the arguments' names. */
 export function checkFloat(name: string, tensors: Record<string, unknown>): void {
-  for (const [argument, value] of Object.entries(tensors)) {
+  for (const argument in tensors) {
+    const value = tensors[argument];
     checkTensor(name, argument, value);
     if (!isFloat(value.dtype))
       throw new DTypeError(`${name}: ${argument} is float32 or float64, got ${value.dtype}; see cast`);
