@@ -1,7 +1,7 @@
 import { alternate, type Contender } from './measure';
 import type { Task } from './peers/peer';
 import type { Peers } from './peers/pool';
-import { rowOf, type Row, type Unit } from './rows';
+import { rowOf, type Row, type Unit, type Work } from './rows';
 
 /** One figure of a suite. */
 export interface Case {
@@ -15,6 +15,7 @@ export interface Case {
   readonly parameters?: number;
   /** Measured in this process: what the machine can do at best. */
   readonly limits?: readonly Contender[];
+  readonly work?: Work;
 }
 
 /** What a suite measures with: it gives cases, and each becomes one row for every peer, or a row without. */
@@ -27,17 +28,19 @@ export class Bench {
     private readonly filter: RegExp,
     private readonly peers: Peers,
     private readonly report: (row: Row) => void = () => undefined,
+    /** Gets what is worth knowing besides rows. */
+    readonly note: (text: string) => void = () => undefined,
   ) {}
 
   async compare(item: Case): Promise<void> {
     if (!this.wants(item.name)) return;
-    const { task, parameters, limits = [] } = item;
+    const { task, parameters, limits = [], work } = item;
     const rivals = [...limits, ...(task === undefined ? [] : await this.peers.open(task, this.threads, parameters))];
     const [ours, ...theirs] = await alternate([item.ours(), ...rivals]);
     // A peer takes part once for each number of threads up to ours; the best counts.
     const best = new Map<string, number>();
     rivals.forEach(({ name }, i) => best.set(name, Math.min(best.get(name) ?? Infinity, theirs[i]!)));
-    const where = { suite: this.suite, case: item.name, threads: this.threads, unit: item.unit };
+    const where = { suite: this.suite, case: item.name, threads: this.threads, unit: item.unit, work };
     if (best.size === 0) this.#add(rowOf(where, ours!, null));
     for (const [name, seconds] of best) this.#add(rowOf(where, ours!, { name, seconds }));
   }

@@ -1,4 +1,5 @@
-// npm run bench -- [SUITE ...] [--threads 1,2] [--filter re] [--peers torch,ort,tfjs] [--json FILE]
+// npm run bench -- [SUITE ...] [--threads 1,2] [--filter re] [--peers torch,openblas,ort,tfjs] [--json FILE] [--html FILE]
+// npm run bench -- compare A.json B.json [--threshold 1.1]
 import { backendInfo, setThreads } from '../lib';
 import { writeFileAtomic } from '../lib/io';
 import { parseArguments, UsageError, type Arguments } from './arguments';
@@ -21,7 +22,8 @@ async function measure({ suites: names, threads, filter, peers: peerNames }: Arg
       for (const count of threads) {
         setThreads(count);
         console.error(`${name}, threads: ${count}`);
-        const bench = new Bench(name, count, filter, peers, (row) => console.error(lineOf(row)));
+        const note = (text: string): void => console.error(text);
+        const bench = new Bench(name, count, filter, peers, (row) => note(lineOf(row)), note);
         await suites[name]!(bench);
         rows.push(...bench.rows);
       }

@@ -11,6 +11,26 @@ export interface Row {
   readonly peerName: string | null;
   /** ours / peer: lower is better. */
   readonly ratio: number | null;
+  /** What was to be done, where that is known. */
+  readonly work?: Work;
+  /** How much of what the machine can do that is: its least time / ours. Above 1 where caches hold the data. */
+  readonly share?: number;
+}
+
+/** Work, and what this machine can do at best, on as many threads. */
+export interface Work {
+  /** Cases that belong together. */
+  readonly group: string;
+  readonly flops: number;
+  readonly bytes: number;
+  /** Operations, and bytes, a second. */
+  readonly peakFlops: number;
+  readonly bandwidth: number;
+}
+
+/** The least seconds: computing and moving memory go on at the same time. */
+export function leastSeconds({ flops, bytes, peakFlops, bandwidth }: Work): number {
+  return Math.max(flops / peakFlops, bytes / bandwidth);
 }
 
 export type Unit = 'ms' | 'us';
@@ -19,21 +39,23 @@ const perSecond = { ms: 1e3, us: 1e6 };
 
 /** The row of two medians in seconds; `peer` is null where there is none. */
 export function rowOf(
-  where: Pick<Row, 'suite' | 'case' | 'threads' | 'unit'>,
+  where: Pick<Row, 'suite' | 'case' | 'threads' | 'unit'> & { readonly work?: Work | undefined },
   ours: number,
   peer: { readonly name: string; readonly seconds: number } | null,
 ): Row {
   const scale = perSecond[where.unit];
-  const { suite, case: title, threads, unit } = where;
-  const row = { suite, case: title, threads, unit, ours: ours * scale };
+  const { suite, case: title, threads, unit, work } = where;
+  const known = work === undefined ? {} : { work, share: leastSeconds(work) / ours };
+  const row = { suite, case: title, threads, unit, ours: ours * scale, ...known };
   if (peer === null) return { ...row, peer: null, peerName: null, ratio: null };
   return { ...row, peer: peer.seconds * scale, peerName: peer.name, ratio: ours / peer.seconds };
 }
 
 /** A row in one line, for whoever waits for the table. */
-export function lineOf({ case: title, ours, unit, peer, peerName }: Row): string {
+export function lineOf({ case: title, ours, unit, peer, peerName, share }: Row): string {
+  const ofRoof = share === undefined ? '' : ` (${(100 * share).toFixed(0)} % of the roof)`;
   const beside = peer === null ? '' : `, ${peerName} ${peer.toPrecision(4)}`;
-  return `  ${title}: ${ours.toPrecision(4)} ${unit}${beside}`;
+  return `  ${title}: ${ours.toPrecision(4)} ${unit}${ofRoof}${beside}`;
 }
 
 /** The rows as a table for a terminal. */
@@ -47,8 +69,10 @@ export function table(rows: readonly Row[]): string {
     row.peer?.toPrecision(4) ?? '-',
     row.peerName ?? '-',
     row.ratio?.toFixed(3) ?? '-',
+    row.share === undefined ? '' : `${(100 * row.share).toFixed(0)} %`,
   ]);
-  const all = [['suite', 'case', 'threads', 'ours', 'unit', 'peer', 'is', 'ratio'], ...cells];
+  const share = rows.some((row) => row.share !== undefined) ? 'of roof' : '';
+  const all = [['suite', 'case', 'threads', 'ours', 'unit', 'peer', 'is', 'ratio', share], ...cells];
   const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
   const line = (row: readonly string[]): string => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ');
   return all.map((row) => line(row).trimEnd()).join('\n');

@@ -1,11 +1,13 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import readline from 'node:readline';
+import type { KernelCase } from '../kernels/cases';
 import type { Contender } from '../measure';
 
 /** What a peer can be asked to do over and over. Whatever one cannot do it refuses with a reason. */
 export type Task =
   | { readonly task: 'train' | 'infer'; readonly model: string; readonly batch: number }
-  | { readonly task: 'add' | 'adam' | 'chain'; readonly size: number };
+  | { readonly task: 'add' | 'adam' | 'chain'; readonly size: number }
+  | ({ readonly task: 'kernel' } & Pick<KernelCase, 'kind' | 'inputs' | 'options' | 'training' | 'copies'>);
 
 export interface PeerSpec {
   readonly name: string;

@@ -14,6 +14,7 @@ except ImportError as error:
     print(json.dumps({"missing": str(error)}), flush=True)
     sys.exit(0)
 
+import torch_kernels
 import torch_models
 
 
@@ -81,7 +82,7 @@ def export(request):
     return {}
 
 
-TASKS = {"train": train, "infer": infer, "add": add, "adam": adam, "chain": chain}
+TASKS = {"train": train, "infer": infer, "add": add, "adam": adam, "chain": chain, "kernel": torch_kernels.kernel}
 current = None
 
 

@@ -1,4 +1,18 @@
-import { abs, add, compile, full, maximum, minimum, mul, neg, optim, sub, Variable, type Tensor, type TensorBase } from '../../lib';
+import {
+  abs,
+  add,
+  compile,
+  full,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  optim,
+  sub,
+  Variable,
+  type Tensor,
+  type TensorBase,
+} from '../../lib';
 import { evaluateSync } from '../../lib/graph/evaluate';
 import type { Bench } from '../bench';
 import { timed, type Contender } from '../measure';

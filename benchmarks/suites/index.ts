@@ -2,7 +2,7 @@ import type { Suite } from '../bench';
 import { attention } from './attention';
 import { elementwise } from './elementwise';
 import { eventLoop } from './event-loop';
-import { gemm } from './gemm';
+import { kernels } from './kernels';
 import { overhead } from './overhead';
 import { programs } from './programs';
 
@@ -12,6 +12,6 @@ export const suites: { readonly [name: string]: Suite } = {
   programs,
   overhead,
   elementwise,
-  gemm,
+  kernels,
   attention,
 };
