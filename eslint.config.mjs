@@ -27,4 +27,11 @@ export default tseslint.config(
     },
   },
   { files: ['**/*.js', '**/*.cjs', '**/*.mjs'], languageOptions: { globals: nodeGlobals } },
+  // Runs in the report's page, which brings the last two.
+  {
+    files: ['benchmarks/page/*.js'],
+    languageOptions: {
+      globals: { document: 'readonly', getComputedStyle: 'readonly', uPlot: 'readonly', data: 'readonly' },
+    },
+  },
 );

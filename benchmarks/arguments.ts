@@ -10,10 +10,19 @@ export interface Arguments {
   readonly peers: readonly string[];
   /** Where the rows go, besides the table. */
   readonly json: string | null;
+  /** Where they go as a page. */
+  readonly html: string | null;
+}
+
+/** Two files of rows, and from where on a ratio of their times counts. */
+export interface CompareArguments {
+  readonly before: string;
+  readonly after: string;
+  readonly threshold: number;
 }
 
 /**
- * `SUITE ... [--threads 1,2] [--filter re] [--peers torch,ort,tfjs] [--json FILE]`; no suite stands for all of them.
+ * `SUITE ... [--threads 1,2] [--filter re] [--peers torch,ort,tfjs] [--json FILE] [--html FILE]`; no suite stands for all of them.
  * Throws UsageError for what is not possible.
  */
 export function parseArguments(
@@ -28,12 +37,42 @@ export function parseArguments(
   const threads = list(values.threads).map(Number);
   if (threads.length === 0 || !threads.every((count) => Number.isInteger(count) && count >= 1 && count <= 64))
     throw new UsageError(`--threads takes integers from 1 to 64, got '${values.threads}'`);
-  return { suites, threads, filter: expression(values.filter), peers, json: values.json ?? null };
+  return {
+    suites,
+    threads,
+    filter: expression(values.filter),
+    peers,
+    json: values.json ?? null,
+    html: values.html ?? null,
+  };
+}
+
+/** `A.json B.json [--threshold 1.1]`. Throws UsageError for what is not possible. */
+export function parseCompare(words: readonly string[]): CompareArguments {
+  let parsed;
+  try {
+    const options = { threshold: { type: 'string', default: '1.1' } } as const;
+    parsed = parseArgs({ args: [...words], allowPositionals: true, options });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+  const { values, positionals } = parsed;
+  const threshold = Number(values.threshold);
+  if (positionals.length !== 2) throw new UsageError(`compare takes two files, got ${positionals.length}`);
+  if (!(threshold >= 1 && threshold < Infinity))
+    throw new UsageError(`--threshold takes a number of 1 or more, got '${values.threshold}'`);
+  return { before: positionals[0]!, after: positionals[1]!, threshold };
 }
 
 function parse(words: readonly string[]) {
   const text = (value: string) => ({ type: 'string', default: value }) as const;
-  const options = { threads: text('1,2'), filter: text(''), peers: text(''), json: { type: 'string' } } as const;
+  const options = {
+    threads: text('1,2'),
+    filter: text(''),
+    peers: text(''),
+    json: { type: 'string' },
+    html: { type: 'string' },
+  } as const;
   try {
     return parseArgs({ args: [...words], allowPositionals: true, options });
   } catch (error) {

@@ -2,8 +2,10 @@
 // npm run bench -- compare A.json B.json [--threshold 1.1]
 import { backendInfo, setThreads } from '../lib';
 import { writeFileAtomic } from '../lib/io';
-import { parseArguments, UsageError, type Arguments } from './arguments';
+import { parseArguments, parseCompare, UsageError, type Arguments } from './arguments';
 import { Bench } from './bench';
+import { compareRows, describeComparison, readRows } from './compare';
+import { pageOf } from './page';
 import { Peers } from './peers/pool';
 import { peerSpecs } from './peers/specs';
 import { lineOf, table, type Row } from './rows';
@@ -33,12 +35,22 @@ async function measure({ suites: names, threads, filter, peers: peerNames }: Arg
   return rows;
 }
 
+/** Exits with 1 if something became slower than the threshold allows. */
+function compareFiles(words: readonly string[]): void {
+  const { before, after, threshold } = parseCompare(words);
+  const comparison = compareRows(readRows(before), readRows(after));
+  console.log(describeComparison(comparison, threshold));
+  if (comparison.changes.some(({ ratio }) => ratio > threshold)) process.exitCode = 1;
+}
+
 async function main(): Promise<void> {
+  if (process.argv[2] === 'compare') return compareFiles(process.argv.slice(3));
   const possible = { suites: Object.keys(suites), peers: Object.keys(peerSpecs) };
   const given = parseArguments(process.argv.slice(2), possible);
   const rows = await measure(given);
   console.log(table(rows));
   if (given.json !== null) writeFileAtomic(given.json, `${JSON.stringify(rows, null, 2)}\n`);
+  if (given.html !== null) writeFileAtomic(given.html, pageOf(rows, 'saddlepoint, measured'));
 }
 
 main().catch((error: unknown) => {

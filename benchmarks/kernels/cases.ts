@@ -93,7 +93,7 @@ function convolution(network: string, images: number, layer: ConvLayer): KernelC
   const weight = [outChannels, channels / groups, kernel, kernel];
   const g = [images, outChannels, out, out];
   const window = { stride, padding, groups };
-  const kindOfLayer = groups > 1 ? 'depthwise' : `${kernel}x${kernel}${stride > 1 ? ` s${stride}` : ''}`;
+  const kindOfLayer = `${groups > 1 ? 'depthwise' : `${kernel}x${kernel}`}${stride > 1 ? ` s${stride}` : ''}`;
   const title = `${network}: ${images}x${channels}x${size}² to ${outChannels}, ${kindOfLayer}`;
   const flops = 2 * sizeOf(g) * (channels / groups) * kernel * kernel;
   const common = { group: `conv, ${network}`, flops };

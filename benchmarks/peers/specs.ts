@@ -1,8 +1,21 @@
+import fs from 'node:fs';
 import path from 'node:path';
 import type { PeerSpec } from './peer';
 
 const file = (name: string): string => path.join(__dirname, name);
 const inNode = 'npm install --prefix benchmarks/peers --ignore-scripts --no-package-lock';
+
+/**
+ * OpenBLAS takes an Intel processor that is younger than itself for a Pentium 4 (0.3.21 on Emerald Rapids: a third of its
+ * speed); a peer is to be at its best.
+ */
+function openblasCore(): { readonly OPENBLAS_CORETYPE?: string } {
+  if (process.env.OPENBLAS_CORETYPE !== undefined || !fs.existsSync('/proc/cpuinfo')) return {};
+  const [, processor] = /^([\s\S]*?)\n\n/.exec(fs.readFileSync('/proc/cpuinfo', 'utf8')) ?? [];
+  if (processor === undefined || !processor.includes('GenuineIntel')) return {};
+  if (/\bavx512bw\b/.test(processor)) return { OPENBLAS_CORETYPE: 'SkylakeX' };
+  return /\bavx2\b/.test(processor) ? { OPENBLAS_CORETYPE: 'Haswell' } : {};
+}
 
 /** All powers of two below, and ours: a peer may be slower with more threads than with fewer. */
 function upTo(ours: number): number[] {
@@ -20,8 +33,16 @@ export const peerSpecs: { readonly [name: string]: PeerSpec } = {
       OPENBLAS_NUM_THREADS: String(threads),
       MKL_NUM_THREADS: String(threads),
       PYTHONDONTWRITEBYTECODE: '1',
+      ...openblasCore(),
     }),
     install: 'apt-get install python3-torch',
+    threads: upTo,
+  },
+  openblas: {
+    name: 'openblas',
+    command: ['/usr/bin/python3', file('openblas_peer.py')],
+    environment: openblasCore,
+    install: 'apt-get install python3 libopenblas0',
     threads: upTo,
   },
   ort: {

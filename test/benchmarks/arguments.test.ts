@@ -11,15 +11,31 @@ describe('arguments of the benchmarks', () => {
       filter: new RegExp(''),
       peers: [],
       json: null,
+      html: null,
     }));
 
   test('each of them', () =>
-    expect(parse('gemm', '--threads', '4', '--filter', '^a', '--peers', 'ort,torch', '--json', 'rows.json')).toEqual({
+    expect(
+      parse(
+        'gemm',
+        '--threads',
+        '4',
+        '--filter',
+        '^a',
+        '--peers',
+        'ort,torch',
+        '--json',
+        'rows.json',
+        '--html',
+        'a.html',
+      ),
+    ).toEqual({
       suites: ['gemm'],
       threads: [4],
       filter: /^a/,
       peers: ['ort', 'torch'],
       json: 'rows.json',
+      html: 'a.html',
     }));
 
   test.each([
