@@ -42,7 +42,7 @@ function rooflines(rows: readonly Row[]) {
     title: `Rooflines, ${threads} ${threads === '1' ? 'thread' : 'threads'}`,
     peak: all[0]!.work.peakFlops / 1e9,
     bandwidth: all[0]!.work.bandwidth / 1e9,
-    groups: groupsOf(all, ({ work }) => work.group).map(([group, members]) => ({
+    groups: groupsOf(all, groupOf).map(([group, members]) => ({
       group,
       points: members.map(({ case: name, work, ours, unit }): Point => ({
         name,
@@ -106,7 +106,8 @@ function tableOf(head: readonly string[], lines: readonly (readonly string[])[])
 
 const perSecond = (unit: Row['unit']): number => ({ ms: 1e3, us: 1e6 })[unit];
 const isWorked = (row: Row): row is Worked => row.work !== undefined;
-const groupOf = (row: Row): string => row.work?.group ?? row.suite;
+const groupOf = ({ suite, work }: Row): string =>
+  work === undefined ? suite : `${work.group}${work.cache === 'cold' ? ', cold' : ''}`;
 const geometricMean = (values: readonly number[]): number =>
   Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
 

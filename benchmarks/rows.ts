@@ -26,6 +26,8 @@ export interface Work {
   /** Operations, and bytes, a second. */
   readonly peakFlops: number;
   readonly bandwidth: number;
+  /** Whether caches may hold the inputs from call to call, or they were made to leave them. */
+  readonly cache: 'warm' | 'cold';
 }
 
 /** The least seconds: computing and moving memory go on at the same time. */

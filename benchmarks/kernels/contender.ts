@@ -12,7 +12,9 @@ import { kinds } from './kinds';
 export function contenderOf(item: KernelCase): Contender {
   const sets = Array.from({ length: item.copies }, () => inputsOf(item));
   evaluateSync(sets.flat());
-  const compute = compile((inputs: readonly Tensor[]) => resultsOf(item, inputs).map((y) => narrow(flatten(y), 0, 0, 1)));
+  const compute = compile((inputs: readonly Tensor[]) =>
+    resultsOf(item, inputs).map((y) => narrow(flatten(y), 0, 0, 1)),
+  );
   let turn = 0;
   return timed('compiled', () => evaluateSync(compute(sets[turn++ % sets.length]!)));
 }

@@ -3,6 +3,7 @@ import {
   conv2d,
   conv2dInputGrad,
   conv2dWeightGrad,
+  cos,
   avgPool2d,
   erf,
   exp,
@@ -13,7 +14,9 @@ import {
   matmul,
   max,
   maxPool2d,
+  pow,
   relu,
+  rsqrt,
   sigmoid,
   sin,
   softplus,
@@ -50,7 +53,10 @@ export const functions = {
   sigmoid,
   softplus,
   sin,
+  cos,
   sqrt,
+  rsqrt,
+  pow: (x: Tensor) => pow(x, 1.7),
   relu,
 };
 export type FunctionName = keyof typeof functions;

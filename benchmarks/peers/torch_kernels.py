@@ -15,7 +15,10 @@ FUNCTIONS = {
     "sigmoid": torch.sigmoid,
     "softplus": F.softplus,
     "sin": torch.sin,
+    "cos": torch.cos,
     "sqrt": torch.sqrt,
+    "rsqrt": torch.rsqrt,
+    "pow": lambda x: torch.pow(x, 1.7),
     "relu": torch.relu,
 }
 

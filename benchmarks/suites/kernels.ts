@@ -21,7 +21,14 @@ export async function kernels(bench: Bench): Promise<void> {
       unit: 'us',
       ours: () => contenderOf(item),
       task: { task: 'kernel', kind, inputs, options, training, copies },
-      work: { group, flops, bytes, peakFlops: machine.flops, bandwidth: machine.bandwidth },
+      work: {
+        group,
+        flops,
+        bytes,
+        peakFlops: machine.flops,
+        bandwidth: machine.bandwidth,
+        cache: copies > 1 ? 'cold' : 'warm',
+      },
     });
   }
 }
