@@ -1,21 +1,13 @@
 // Draws `data` (page.ts) by uPlot. Points of a group share a colour; the nearest one is named below its plot.
-const colours = [
-  '#2f6fde',
-  '#d9480f',
-  '#2b8a3e',
-  '#9c36b5',
-  '#c2255c',
-  '#0b7285',
-  '#a07400',
-  '#5f3dc4',
-  '#495057',
-  '#e8590c',
-  '#087f5b',
-  '#364fc7',
-];
 const style = getComputedStyle(document.documentElement);
 const ink = style.getPropertyValue('--quiet').trim();
 const grid = style.getPropertyValue('--line').trim();
+const lightness = style.getPropertyValue('--point-lightness').trim();
+const names = [
+  ...new Set([...data.rooflines, ...data.ratios].flatMap(({ groups }) => groups.map(({ group }) => group))),
+];
+/** A group has one colour in all plots; those of neighbours are a golden angle apart. */
+const colourOf = (group) => `hsl(${(215 + 137.508 * names.indexOf(group)) % 360} 70% ${lightness})`;
 
 function plot(title, groups, lines, options) {
   const figure = document.createElement('figure');
@@ -37,8 +29,8 @@ function plot(title, groups, lines, options) {
       axes: [{ ...axis(options.xLabel), ...options.xAxis }, axis(options.yLabel)],
       series: [
         { label: options.xLabel, value: (_, x) => (x === null ? '' : options.xValue(x)) },
-        ...groups.map(({ group }, i) => {
-          const stroke = colours[i % colours.length];
+        ...groups.map(({ group }) => {
+          const stroke = colourOf(group);
           return { label: group, stroke, paths: () => null, points: { show: true, size: 6, fill: stroke, stroke } };
         }),
         ...lines.series.map(({ label, y }) => ({
@@ -101,6 +93,7 @@ for (const { title, groups } of data.ratios) {
     group,
     points: points.map((point) => ({ ...point, x: next++ })),
   }));
+  const starts = placed.map(({ group, points: [first] }) => ({ group, x: first.x - 0.5 }));
   const ends = [0, next - 1].map((x) => ({ x, y: null, group: -1 }));
   plot(
     title,
@@ -108,8 +101,15 @@ for (const { title, groups } of data.ratios) {
     { points: ends, series: [{ label: 'as fast', y: () => 1 }] },
     {
       x: { range: [-1, next] },
-      xLabel: 'case',
-      xAxis: { values: () => [] },
+      xLabel: '',
+      // Lines and names where groups begin.
+      xAxis: {
+        size: 95,
+        rotate: -50,
+        space: 0,
+        splits: () => starts.map(({ x }) => x),
+        values: () => starts.map(({ group }) => group),
+      },
       yLabel: 'our time / theirs',
       xValue: (x) => String(x),
       tell: ({ y }) => `${y.toFixed(2)} of its time`,
