@@ -18,7 +18,8 @@ export function pageOf(rows: readonly Row[], heading: string): string {
 ${style}</style>
 <h1>${escaped(heading)}</h1>
 <p>Times are medians. A ratio is our time divided by a peer's: below 1 we are faster. The roof is the least time in which this
-machine can do the work: its multiplications and additions at the measured peak, or its bytes at the measured bandwidth.</p>
+machine can do the work: its multiplications and additions at the measured peak, or its bytes at the measured bandwidth.
+What caches hold, and convolutions by Winograd's algorithm, which multiply less, may stand above it.</p>
 <div id="plots"></div>
 ${summary(rows)}
 ${figures(rows)}

@@ -88,11 +88,14 @@ for (const { title, peak, bandwidth, groups } of data.rooflines) {
 }
 
 for (const { title, groups } of data.ratios) {
+  // Names of small groups need room.
+  const least = groups.reduce((sum, { points }) => sum + points.length, 0) / 40;
   let next = 0;
-  const placed = groups.map(({ group, points }) => ({
-    group,
-    points: points.map((point) => ({ ...point, x: next++ })),
-  }));
+  const placed = groups.map(({ group, points }) => {
+    const start = next;
+    next += Math.ceil(Math.max(points.length, least));
+    return { group, points: points.map((point, i) => ({ ...point, x: start + i })) };
+  });
   const starts = placed.map(({ group, points: [first] }) => ({ group, x: first.x - 0.5 }));
   const ends = [0, next - 1].map((x) => ({ x, y: null, group: -1 }));
   plot(
