@@ -109,7 +109,7 @@ void packPanel(T* out, int width, int count, int depth, const T* source, ptrdiff
         storeLanes(v, out, width, depth, k, i);
       }
     }
-  } else if (step == 1) {
+  } else if (step == 1 && depth >= n - n / 4) {  // fewer would leave most of a transpose empty
     packTransposed(out, width, count, depth, source, lane);
   } else {
     for (int k = 0; k < depth; ++k, source += step, out += width) {
