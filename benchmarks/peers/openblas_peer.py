@@ -1,21 +1,19 @@
-"""OpenBLAS as a peer of the benchmarks: its sgemm, called by ctypes. peer.ts has the protocol.
+"""OpenBLAS as a peer of the benchmarks: its sgemm, called by ctypes.
 
     /usr/bin/python3 openblas_peer.py THREADS
 """
 import ctypes
-import json
 import random
 import sys
-import time
+
+from serve import Unsupported, missing, serve
 
 try:
     library = ctypes.CDLL("libopenblas.so.0")
 except OSError as error:
-    print(json.dumps({"missing": str(error)}), flush=True)
-    sys.exit(0)
+    missing(error)
 
 ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112
-current = None
 
 
 def about():
@@ -44,32 +42,10 @@ def matmul(inputs, options):
 
 
 def open_task(request):
-    global current
     if request["task"] != "kernel" or request["kind"] != "matmul" or len(request["inputs"][0]) != 2:
-        return {"unsupported": "it multiplies two matrices, nothing else"}
-    current = matmul(request["inputs"], request["options"])
-    return {}
-
-
-def answer(request):
-    if request["call"] == "about":
-        return about()
-    if request["call"] == "open":
-        return open_task(request)
-    if request["call"] == "time":
-        if request["count"] > 1:
-            current()
-        start = time.perf_counter()
-        for _ in range(request["count"]):
-            current()
-        return {"seconds": (time.perf_counter() - start) / request["count"]}
-    raise ValueError(f"unknown call {request['call']}")
+        raise Unsupported("it multiplies two matrices, nothing else")
+    return matmul(request["inputs"], request["options"]), {}
 
 
 library.openblas_set_num_threads(int(sys.argv[1]))
-for line in sys.stdin:
-    try:
-        reply = answer(json.loads(line))
-    except Exception as error:  # Whatever it is, the harness decides.
-        reply = {"error": f"{type(error).__name__}: {error}"}
-    print(json.dumps(reply), flush=True)
+serve(about, open_task)

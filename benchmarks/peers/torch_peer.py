@@ -1,18 +1,17 @@
-"""PyTorch as a peer of the benchmarks: answers each line of stdin, a JSON object, by one on stdout. peer.ts has the protocol.
+"""PyTorch as a peer of the benchmarks.
 
     /usr/bin/python3 torch_peer.py THREADS
 """
-import json
 import os
 import re
 import sys
-import time
+
+from serve import Unsupported, missing, serve
 
 try:
     import torch
 except ImportError as error:
-    print(json.dumps({"missing": str(error)}), flush=True)
-    sys.exit(0)
+    missing(error)
 
 import torch_kernels
 import torch_models
@@ -83,41 +82,17 @@ def export(request):
 
 
 TASKS = {"train": train, "infer": infer, "add": add, "adam": adam, "chain": chain, "kernel": torch_kernels.kernel}
-current = None
 
 
-def answer(request):
-    global current
-    kind = request["call"]
-    if kind == "about":
-        return about()
-    if kind == "open":
-        current = None
-        if request["task"] not in TASKS:
-            return {"unsupported": f"it has no task {request['task']}"}
-        current, result = TASKS[request["task"]](request)
-        return result
-    if kind == "time":
-        # As measure.ts does it: more than one are preceded by one that does not count.
-        if request["count"] > 1:
-            current()
-        start = time.perf_counter()
-        for _ in range(request["count"]):
-            current()
-        return {"seconds": (time.perf_counter() - start) / request["count"]}
-    if kind == "export":
-        return export(request)
-    if kind == "numbers":
-        return torch_models.numbers(request["model"], request["batch"], request["steps"])
-    raise ValueError(f"unknown call {kind}")
+def open_task(request):
+    if request["task"] not in TASKS:
+        raise Unsupported(f"it has no task {request['task']}")
+    return TASKS[request["task"]](request)
+
+
+def numbers(request):
+    return torch_models.numbers(request["model"], request["batch"], request["steps"])
 
 
 torch.set_num_threads(int(sys.argv[1]))
-# Exporters and warnings may print: only answers go to the harness.
-output, sys.stdout = sys.stdout, sys.stderr
-for line in sys.stdin:
-    try:
-        reply = answer(json.loads(line))
-    except Exception as error:  # Whatever it is, the harness decides.
-        reply = {"error": f"{type(error).__name__}: {error}"}
-    print(json.dumps(reply), file=output, flush=True)
+serve(about, open_task, {"export": export, "numbers": numbers})

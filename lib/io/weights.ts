@@ -1,5 +1,5 @@
 import { ValueError } from '../errors';
-import { readData } from '../graph/evaluate';
+import { readData } from '../graph/reading';
 import type { StateDictLike } from '../nn/state-dict';
 import { detach } from '../ops/identity';
 import { Storage } from '../tensor/storage';

@@ -1,6 +1,6 @@
 import type { AbortOptions } from '../graph/abort';
 import type { Completion } from '../graph/completion';
-import { readData, readDataSync, readItem, readItemSync } from '../graph/evaluate';
+import { readData, readDataSync, readItem, readItemSync } from '../graph/reading';
 import type { DType, TypedArray } from '../tensor/dtype';
 import { formatTensor } from '../tensor/print';
 import type { Shape } from '../tensor/shape';

@@ -1,5 +1,5 @@
 import { DTypeError, ShapeError } from '../errors';
-import { readData } from '../graph/evaluate';
+import { readData } from '../graph/reading';
 import { checkDType, dtypes, type DType, type TypedArray } from '../tensor/dtype';
 import { checkShape, formatShape, sizeOf, type Shape } from '../tensor/shape';
 import { Storage } from '../tensor/storage';

@@ -1,6 +1,7 @@
 import { ValueError } from '../errors';
 import type { Completion } from '../graph/completion';
-import { readItemSync, submit } from '../graph/evaluate';
+import { submit } from '../graph/evaluate';
+import { readItemSync } from '../graph/reading';
 import { noGrad } from '../graph/modes';
 import type { Module } from '../nn/module';
 import type { IncompatibleKeys, StateDict, StateDictLike } from '../nn/state-dict';

@@ -1,5 +1,6 @@
 import { ValueError } from '../errors';
-import { evaluateSync, readItemSync } from '../graph/evaluate';
+import { evaluateSync } from '../graph/evaluate';
+import { readItemSync } from '../graph/reading';
 import { noGrad } from '../graph/modes';
 import { zeros } from '../ops/create';
 import { abs, add, div, maximum, minimum, mul, pow, sqrt, square } from '../ops/elementwise';

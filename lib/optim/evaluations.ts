@@ -1,4 +1,5 @@
-import { evaluateSync, readItemSync, submit } from '../graph/evaluate';
+import { evaluateSync, submit } from '../graph/evaluate';
+import { readItemSync } from '../graph/reading';
 import { noGrad } from '../graph/modes';
 import type { Tensor } from '../tensor/tensor';
 

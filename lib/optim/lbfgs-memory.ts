@@ -1,5 +1,5 @@
 import { ValueError } from '../errors';
-import { readItemSync } from '../graph/evaluate';
+import { readItemSync } from '../graph/reading';
 import { stateKey } from '../nn/state-dict';
 import { noGrad } from '../graph/modes';
 import { cast } from '../ops/cast';

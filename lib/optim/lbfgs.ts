@@ -1,5 +1,5 @@
 import { DTypeError, ValueError } from '../errors';
-import { readItemSync } from '../graph/evaluate';
+import { readItemSync } from '../graph/reading';
 import { noGrad } from '../graph/modes';
 import { zeros } from '../ops/create';
 import { abs, add, mul } from '../ops/elementwise';

@@ -1,5 +1,5 @@
 import { ValueError } from '../errors';
-import { readItemSync } from '../graph/evaluate';
+import { readItemSync } from '../graph/reading';
 import { detach } from '../ops/identity';
 import { stateKey } from '../nn/state-dict';
 import { cast } from '../ops/cast';

@@ -6,7 +6,7 @@ import { crossEntropy } from '../nn/losses/functional';
 import type { Layer } from '../nn/module';
 import { eq } from '../ops/elementwise';
 import { argmax, sum } from '../ops/reduce';
-import { readItem } from '../graph/evaluate';
+import { readItem } from '../graph/reading';
 import type { Tensor } from '../tensor/tensor';
 import { Pipeline } from './pipeline';
 

@@ -1,7 +1,7 @@
 import { backward } from '../autodiff/backward';
 import type { Dataset } from '../data/dataset';
 import { DataLoader } from '../data/loader';
-import { readItem } from '../graph/evaluate';
+import { readItem } from '../graph/reading';
 import { crossEntropy } from '../nn/losses/functional';
 import type { Layer } from '../nn/module';
 import { checkInteger } from '../tensor/shape';

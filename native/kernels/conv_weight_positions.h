@@ -66,7 +66,7 @@ class PositionPart {
     const ptrdiff_t joined = wholeLanes((at.images - 1) * plane + length), alone = wholeLanes(length);
     const bool join = joined <= at.images * alone;
     positions_ = {join ? 1 : at.images, static_cast<int>(join ? joined : alone), plane, alone, masks_};
-    imageOfGradients_ = join ? plane : alone;
+    gradientImagePitch_ = join ? plane : alone;
     T* isWindow = gradients_;  // not needed yet
     fillWith(isWindow, positions_.count, T(0));
     for (int image = 0; image < (join ? at.images : 1); ++image) {
@@ -84,7 +84,7 @@ class PositionPart {
     T* to = out;
     for (int image = 0; image < at.images; ++image) {
       const T* from = gradientsAt(s, g_, at.firstImage + image, channel) + static_cast<ptrdiff_t>(at.y0) * s.outWidth;
-      to = out + image * imageOfGradients_;
+      to = out + image * gradientImagePitch_;
       if (pitch == s.outWidth) {
         copyElements(to, from, static_cast<ptrdiff_t>(at.windowRows) * s.outWidth);
         to += at.windowRows * pitch;
@@ -95,12 +95,12 @@ class PositionPart {
         }
         to += s.outWidth - pitch;
       }
-      const T* end = out + (image + 1 < at.images ? (image + 1) * imageOfGradients_ : endOfGradients());
+      const T* end = out + (image + 1 < at.images ? (image + 1) * gradientImagePitch_ : endOfGradients());
       if (to < end) fillWith(to, end - to, T(0));
     }
   }
 
-  ptrdiff_t endOfGradients() const { return (positions_.images - 1) * imageOfGradients_ + positions_.count; }
+  ptrdiff_t endOfGradients() const { return (positions_.images - 1) * gradientImagePitch_ + positions_.count; }
 
   const WeightGradPlan& plan_;
   const int channels_;
@@ -109,7 +109,7 @@ class PositionPart {
   T *tile_ = nullptr, *gradients_ = nullptr;  // gradients_: [kSumChannels][gradientPitch]
   MaskOf<T>* masks_ = nullptr;
   Positions<T> positions_ = {};
-  ptrdiff_t imageOfGradients_ = 0;
+  ptrdiff_t gradientImagePitch_ = 0;
   int placedImages_ = 0, placedRows_ = 0;
 };
 

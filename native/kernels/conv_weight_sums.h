@@ -28,9 +28,9 @@ constexpr int sumLanes() {
 template <typename T>
 struct Positions {
   int images;
-  int count;                     // of each image, a multiple of sumLanes
-  ptrdiff_t imageOfX, imageOfG;  // between images
-  const MaskOf<T>* areWindows;   // one for each vector
+  int count;                           // of each image, a multiple of sumLanes
+  ptrdiff_t xImagePitch, gImagePitch;  // between images
+  const MaskOf<T>* areWindows;         // one for each vector
 };
 
 // The sums of the lanes of `lanes` vectors, each by halves: lane i and lane i + distance, with a distance of half as
@@ -84,8 +84,8 @@ void sumPositions(const Positions<T>& positions, const T* x, const ptrdiff_t* of
   const T* from[taps];
   for (int t = 0; t < taps; ++t) from[t] = x + offsets[t];
   for (int image = 0; image < positions.images; ++image) {
-    const T* gradients = g + image * positions.imageOfG;
-    const ptrdiff_t first = image * positions.imageOfX;
+    const T* gradients = g + image * positions.gImagePitch;
+    const ptrdiff_t first = image * positions.xImagePitch;
     const MaskOf<T>* areWindows = positions.areWindows;
     for (int i = 0; i < positions.count; i += registers * V::lanes) {
 #pragma GCC unroll 4

@@ -1,7 +1,8 @@
 import { checkpoint, grad, gradients, hvp, type BackwardOptions } from '../../lib/autodiff';
 import { ValueError } from '../../lib/errors';
 import { compile } from '../../lib/graph/compile';
-import { evaluateSync, readDataSync } from '../../lib/graph/evaluate';
+import { evaluateSync } from '../../lib/graph/evaluate';
+import { readDataSync } from '../../lib/graph/reading';
 import { enableGrad, noGrad } from '../../lib/graph/modes';
 import { conv2d } from '../../lib/ops/conv';
 import { tensor } from '../../lib/ops/create';

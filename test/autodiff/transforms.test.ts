@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { backward, grad, gradients, hessian, hvp, jvp, valueAndGrad, vjp } from '../../lib/autodiff';
 import { DTypeError, GradientError, ShapeError, ValueError } from '../../lib/errors';
-import { readDataSync, readItemSync } from '../../lib/graph/evaluate';
+import { readDataSync, readItemSync } from '../../lib/graph/reading';
 import { noGrad } from '../../lib/graph/modes';
 import { onesLike, tensor, zeros } from '../../lib/ops/create';
 import { add, cos, exp, mul, pow, sin, sub, tanh } from '../../lib/ops/elementwise';

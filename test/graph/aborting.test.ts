@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { AbortError, ValueError } from '../../lib/errors';
-import { evaluateSync, readData, readDataSync, readItem, readItemSync, submit } from '../../lib/graph/evaluate';
+import { evaluateSync, submit } from '../../lib/graph/evaluate';
+import { readData, readDataSync, readItem, readItemSync } from '../../lib/graph/reading';
 import { tensor, zeros } from '../../lib/ops/create';
 import { add, mul } from '../../lib/ops/elementwise';
 import { matmul } from '../../lib/ops/matmul';

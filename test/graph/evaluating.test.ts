@@ -1,6 +1,7 @@
 import { GradientError } from '../../lib/errors';
 import { gradients } from '../../lib/autodiff';
-import { readData, readDataSync, readItem, readItemSync, stats, submit } from '../../lib/graph/evaluate';
+import { stats, submit } from '../../lib/graph/evaluate';
+import { readData, readDataSync, readItem, readItemSync } from '../../lib/graph/reading';
 import { tensor, zeros } from '../../lib/ops/create';
 import { add, eq, exp, mul, relu, sub, tanh } from '../../lib/ops/elementwise';
 import { matmul } from '../../lib/ops/matmul';

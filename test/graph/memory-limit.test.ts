@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { BackendError, MemoryLimitError, ValueError } from '../../lib/errors';
-import { evaluateSync, readDataSync, readItemSync, submit } from '../../lib/graph/evaluate';
+import { evaluateSync, submit } from '../../lib/graph/evaluate';
+import { readDataSync, readItemSync } from '../../lib/graph/reading';
 import { setMemoryLimit } from '../../lib/graph/memory';
 import '../../lib/ops/methods';
 import { ones, tensor, zeros } from '../../lib/ops/create';

@@ -1,5 +1,5 @@
 import { DTypeError, ShapeError } from '../../lib/errors';
-import { readData, readDataSync } from '../../lib/graph/evaluate';
+import { readData, readDataSync } from '../../lib/graph/reading';
 import { tensor } from '../../lib/ops/create';
 import { add } from '../../lib/ops/elementwise';
 import { fromTransferable, toTransferable } from '../../lib/ops/transfer';

@@ -1,16 +1,23 @@
+import { performance } from 'node:perf_hooks';
 import { AbortError, MemoryLimitError, ValueError } from '../../lib/errors';
-import { evaluateSync, readData, readDataSync, readItem, settled, stats, submit } from '../../lib/graph/evaluate';
+import { evaluateSync, settled, stats, submit } from '../../lib/graph/evaluate';
+import { readData, readDataSync, readItem } from '../../lib/graph/reading';
 import { setMemoryLimit } from '../../lib/graph/memory';
-import { ones, tensor } from '../../lib/ops/create';
+import { cast } from '../../lib/ops/cast';
+import { ones, tensor, zeros } from '../../lib/ops/create';
 import { add, mul, sin } from '../../lib/ops/elementwise';
 import { gather } from '../../lib/ops/indexing';
 import { matmul } from '../../lib/ops/matmul';
 import { sum } from '../../lib/ops/reduce';
+import { reshape } from '../../lib/ops/shape';
 import '../../lib/ops/methods';
 import { useBackend } from '../../lib/backend';
+import { embedding } from '../../lib/nn/embedding';
+import { Adam } from '../../lib/optim';
 import { Variable, type Tensor } from '../../lib/tensor/tensor';
 import { onEachBackend } from '../helpers/backends';
 
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const numbers = (t: Tensor): number[] => Array.from(readDataSync(t) as Float32Array);
 
 let salt = 0;
@@ -22,6 +29,8 @@ function long(x: Tensor, times = 300 + ++salt): { y: Tensor; added: number } {
 }
 
 onEachBackend('a long program', (backend) => {
+  beforeEach(() => settled());
+
   test('is compiled between turns of the event loop, while nobody waits on the spot', async () => {
     const before = stats();
     const { y, added } = long(tensor([[3]]));
@@ -85,14 +94,65 @@ onEachBackend('a long program', (backend) => {
     await settled();
   });
 
-  test('that is aborted meanwhile leaves Variables as they were', async () => {
-    const weight = new Variable(tensor([[3]]));
+  test('gives the event loop a turn wherever a slice has taken its time', async () => {
+    let clock = 0;
+    // Every look at the clock is an hour later: each slice ends where it can first be left.
+    const spy = jest.spyOn(performance, 'now').mockImplementation(() => (clock += 3.6e6));
+    const before = stats();
+    const { y, added } = long(tensor([[3]]));
+    let ended = false;
+    const read = readData(y).then((data) => ((ended = true), data));
+    expect(stats().programs).toBe(before.programs);
+    let turns = 0;
+    for (; !ended && turns < 10_000; turns++) await turn();
+    spy.mockRestore();
+    expect(turns).toBeGreaterThan(30);
+    expect([...(await read)]).toEqual([6 + added]);
+    expect(stats()).toMatchObject({
+      programs: before.programs + 1,
+      compilations: before.compilations + 1,
+      inFlight: 0,
+    });
+  });
+
+  test('is finished before the same program starts again', async () => {
+    const before = stats();
+    const { y, added } = long(tensor([[1]]));
+    const first = submit([y]);
+    await turn();
+    const { y: z } = long(tensor([[2]]), added);
+    await Promise.all([first, submit([z])]);
+    expect(stats().compilations).toBe(before.compilations + 1);
+    expect([numbers(y), numbers(z)]).toEqual([[2 + added], [4 + added]]);
+  });
+
+  test('that is aborted meanwhile starts nothing; Variables go back', async () => {
     const controller = new AbortController();
+    const weight = new Variable(tensor([[2]]));
+    weight.assign(add(weight, 1));
+    evaluateSync([weight.current]);
+    const before = stats();
     weight.assign(long(weight.capture()).y);
-    const ended = submit([weight.current], { signal: controller.signal });
+    const completion = submit([weight.current], { signal: controller.signal });
+    await turn();
     controller.abort();
-    await expect(ended).rejects.toThrow(AbortError);
+    await expect(completion).rejects.toBeInstanceOf(AbortError);
+    expect(stats()).toMatchObject({ programs: before.programs, inFlight: 0 });
     expect(numbers(weight.capture())).toEqual([3]);
+  });
+
+  test('that depends on a run which fails meanwhile has its cause', async () => {
+    let slow = zeros([256, 256]);
+    for (let i = 0; i < 20; i++) slow = matmul(slow, slow);
+    const index = add(cast(sum(slow), 'int32'), 7);
+    const wrong = embedding(reshape(index, [1]), tensor([[1]]));
+    // Listened to from the start: else its error is thrown by whatever comes next.
+    const failing = submit([wrong]).catch((error: unknown) => error);
+    const { y } = long(wrong);
+    const completion = submit([y]);
+    expect(await failing).toBeInstanceOf(ValueError);
+    await expect(completion).rejects.toThrow(/7/);
+    expect(() => numbers(y)).toThrow(ValueError);
   });
 
   test('that fails, or needs too much memory, does so for whoever awaits it', async () => {
@@ -108,5 +168,25 @@ onEachBackend('a long program', (backend) => {
     await expect(ended).rejects.toThrow(MemoryLimitError);
     setMemoryLimit(null);
     expect(numbers(weight.capture())).toEqual([3]);
+  });
+});
+
+onEachBackend("an optimizer's first step", () => {
+  afterEach(() => setMemoryLimit(null));
+
+  test('takes memory for large states when it runs; the limit counts it before', async () => {
+    const weight = new Variable(zeros([1024, 1024]), { requiresGrad: true });
+    evaluateSync([weight.current]);
+    const optimizer = new Adam([weight], { lr: 0.5 });
+    weight.grad = add(zeros([1024, 1024]), 1);
+    evaluateSync([weight.grad]);
+    // 4 MiB each for both states and the new weight.
+    setMemoryLimit(1);
+    await expect(optimizer.step()).rejects.toThrow(/needs 12\.0 MiB more/);
+    setMemoryLimit(null);
+    await optimizer.step();
+    expect(readDataSync(weight.capture())[7]).toBeCloseTo(-0.5, 5);
+    const state = optimizer.stateDict().state[0]!;
+    expect(readDataSync(state.exp_avg as Tensor)[7]).toBeCloseTo(0.1, 6);
   });
 });

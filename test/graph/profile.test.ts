@@ -1,5 +1,6 @@
 import { ValueError } from '../../lib/errors';
-import { evaluateSync, readData, readItem, submit } from '../../lib/graph/evaluate';
+import { evaluateSync, submit } from '../../lib/graph/evaluate';
+import { readData, readItem } from '../../lib/graph/reading';
 import { profile, type Profile } from '../../lib/graph/profile';
 import { recorder } from '../../lib/graph/recorder';
 import { tensor, zeros } from '../../lib/ops/create';

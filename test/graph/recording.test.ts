@@ -1,6 +1,7 @@
 import '../../lib/autodiff';
 import { ShapeError, ValueError } from '../../lib/errors';
-import { readDataSync, readItemSync, stats } from '../../lib/graph/evaluate';
+import { stats } from '../../lib/graph/evaluate';
+import { readDataSync, readItemSync } from '../../lib/graph/reading';
 import { noGrad } from '../../lib/graph/modes';
 import { tensor } from '../../lib/ops/create';
 import { add, exp, mul, pow, relu } from '../../lib/ops/elementwise';

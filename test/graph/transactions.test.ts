@@ -1,5 +1,6 @@
 import { BackendError, ValueError } from '../../lib/errors';
-import { evaluateSync, readData, readDataSync, readItemSync, submit } from '../../lib/graph/evaluate';
+import { evaluateSync, submit } from '../../lib/graph/evaluate';
+import { readData, readDataSync, readItemSync } from '../../lib/graph/reading';
 import { labelled } from '../../lib/graph/modes';
 import { ones, tensor, zeros } from '../../lib/ops/create';
 import { add, mul, sub } from '../../lib/ops/elementwise';

@@ -1,5 +1,6 @@
 import { gradients, jvp } from '../../lib/autodiff';
-import { evaluateSync, readDataSync } from '../../lib/graph/evaluate';
+import { evaluateSync } from '../../lib/graph/evaluate';
+import { readDataSync } from '../../lib/graph/reading';
 import { concat, reshape, tensor, zerosLike } from '../../lib/ops';
 import { isFloat, type DType } from '../../lib/tensor/dtype';
 import type { Tensor } from '../../lib/tensor/tensor';

@@ -1,4 +1,4 @@
-import { readDataSync } from '../../lib/graph/evaluate';
+import { readDataSync } from '../../lib/graph/reading';
 import { tensor } from '../../lib/ops';
 import type { DType } from '../../lib/tensor/dtype';
 import type { Tensor } from '../../lib/tensor/tensor';

@@ -1,5 +1,5 @@
 import { ShapeError, ValueError } from '../../errors';
-import { readDataSync } from '../../graph/evaluate';
+import { readDataSync } from '../../graph/reading';
 import { labelled } from '../../graph/modes';
 import { cast } from '../../ops/cast';
 import { arange, full, tensor } from '../../ops/create';

@@ -1,6 +1,7 @@
 import { manualSeed, randn } from '../../../lib';
 import { gradients } from '../../../lib/autodiff';
-import { evaluateSync, readDataSync } from '../../../lib/graph/evaluate';
+import { evaluateSync } from '../../../lib/graph/evaluate';
+import { readDataSync } from '../../../lib/graph/reading';
 import { printProgram } from '../../../lib/graph/program/print';
 import { cast } from '../../../lib/ops/cast';
 import { tensor } from '../../../lib/ops/create';
