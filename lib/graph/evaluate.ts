@@ -205,7 +205,7 @@ class Preparation {
     const { traced } = this;
     const compiled = this.#compiled!;
     const scalars = new Array<number>(traced.scalars.length);
-    for (let i = 0; i < scalars.length; i++) scalars[i] = traced.scalars[i]!.scalar;
+    for (let i = 0; i < scalars.length; i++) scalars[i] = traced.scalars[i]!.scalar!;
     this.flight.prepare(compiled, this.#bound!, scalars, traced.leaves, this.sites);
     release(traced);
     recorder?.span('submitting', began);

@@ -200,6 +200,8 @@ export interface Application {
 }
 
 const applicationOp = { name: 'apply', id: -1, lower: { formula: true } };
+/** Attributes of results: each step would make them anew. */
+const positions: (readonly number[])[] = [];
 const resultOp = { name: 'result', id: -2, lower: { formula: true } };
 
 /** Whether the tensor applies a formula; its results hang on it. */
@@ -221,8 +223,7 @@ export function applyFormula(
   members: readonly (readonly Tensor[])[],
 ): Tensor[][] {
   const application = new Tensor([], 'float32');
-  const inputs = [...scalars, ...captured];
-  for (const member of members) for (let i = 0; i < member.length; i++) inputs.push(member[i]!);
+  const inputs = scalars.concat(captured, ...members);
   connect(application, applicationOp, inputs, [formula.id, members.length]);
   const attrs: Application = { formula, members: members.length };
   application.attrs = attrs;
@@ -230,12 +231,14 @@ export function applyFormula(
   const results: Tensor[][] = [];
   let index = 0;
   for (const member of members) {
-    const own: Tensor[] = [];
-    for (const { shape, dtype, label } of formula.outputs) {
+    const own = new Array<Tensor>(formula.outputs.length);
+    for (let i = 0; i < own.length; i++) {
+      const { shape, dtype, label } = formula.outputs[i]!;
       const result = new Tensor(formula.perElement ? member[0]!.shape : shape, dtype);
-      connect(result, resultOp, hang, [index++]);
+      connect(result, resultOp, hang, (positions[index] ??= [index]));
       result.label = label;
-      own.push(result);
+      own[i] = result;
+      index++;
     }
     results.push(own);
   }

@@ -85,7 +85,7 @@ function copyOf(tensor: Tensor): TypedArray {
 
 /** A number has been rounded to its dtype where it is read, as kernels do. */
 function numbersOf(tensor: Tensor): TypedArray {
-  return tensor.isScalar ? Storage.from(tensor.dtype, [tensor.scalar]).data : tensor.storage!.data;
+  return tensor.scalar !== null ? Storage.from(tensor.dtype, [tensor.scalar]).data : tensor.storage!.data;
 }
 
 function itemOf(tensor: Tensor): number {

@@ -32,6 +32,6 @@ export function cast(x: TensorBase, dtype: DType): Tensor {
   const tensor = asTensor('cast', x);
   if (tensor.dtype === dtype) return tensor;
   // A scalar stays one, so that numbers never cost an instruction.
-  if (tensor.isScalar && isFloat(dtype)) return Tensor.ofScalar(tensor.scalar, dtype);
+  if (tensor.scalar !== null && isFloat(dtype)) return Tensor.ofScalar(tensor.scalar, dtype);
   return casts[dtype]([tensor], undefined);
 }

@@ -230,8 +230,9 @@ export abstract class Optimizer<Options extends CommonOptions> {
   }
 
   #runnerOf(group: ParameterGroup<Options>, index: number): RuleRunner {
-    return (this.#runners[index] ??= new RuleRunner(this.name, this.perElement, (input) =>
-      this.update({ ...input, options: group }),
+    return (this.#runners[index] ??= new RuleRunner(this.name, this.perElement, ({ parameter, gradient, state }) =>
+      // No spread: V8 makes such clones in its old space, where they keep alive what they point at.
+      this.update({ parameter, gradient, state, options: group }),
     ));
   }
 

@@ -81,7 +81,8 @@ export class RuleRunner {
         return distinct([moved, ...state.written.values()]);
       }),
     );
-    return { ...run, members, written: [...state.written.keys()] };
+    const { formula, scalars, captured } = run;
+    return { formula, scalars, captured, members, written: [...state.written.keys()] };
   }
 }
 

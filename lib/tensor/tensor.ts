@@ -76,9 +76,8 @@ export class Tensor extends TensorBase {
   attrs: unknown = undefined;
   /** The same as numbers: part of the program's key, and what kernels get. */
   attributes: readonly number[] = NO_ATTRIBUTES;
-  /** The number of a scalar operand: an input of programs, never part of their key. NaN-able, hence the flag. */
-  scalar = 0;
-  isScalar = false;
+  /** The number of a scalar operand: an input of programs, never part of their key. */
+  scalar: number | null = null;
   storage: Storage | null = null;
   /** The run that fills `storage`, while it is in flight; 0 otherwise. */
   run = 0;
@@ -129,7 +128,6 @@ export class Tensor extends TensorBase {
 
   static ofScalar(value: number, dtype: DType): Tensor {
     const tensor = new Tensor([], dtype);
-    tensor.isScalar = true;
     tensor.scalar = value;
     return tensor;
   }
@@ -140,9 +138,13 @@ export class Tensor extends TensorBase {
     return this;
   }
 
+  get isScalar(): boolean {
+    return this.scalar !== null;
+  }
+
   /** Neither value nor number nor failure: only the recipe is known. */
   get pending(): boolean {
-    return this.storage === null && !this.isScalar && this.failure === null;
+    return this.storage === null && this.scalar === null && this.failure === null;
   }
 
   /** Gradients stop here: a value or random numbers that the user made, or a version of a Variable. */
@@ -170,7 +172,7 @@ function snapshot(value: Tensor): Tensor {
   // In a trace nothing is ready: the next replay has other numbers.
   if (currentTrace() !== null) return detachForAssign(value);
   // A value at once, so that the first program that reads it is the one that all later ones are.
-  if (value.isScalar) return Tensor.ofStorage(Storage.from(value.dtype, [value.scalar]), value.shape);
+  if (value.scalar !== null) return Tensor.ofStorage(Storage.from(value.dtype, [value.scalar]), value.shape);
   const ready = value.storage !== null && value.run === 0;
   return ready ? Tensor.ofStorage(value.storage!, value.shape) : detachForAssign(value);
 }

@@ -50,7 +50,7 @@ export function advance({ steps, generators, scalars }: TracedFunction): Advance
       while (--i >= 0) steps[i]!.step.undo();
       return null;
     }
-    for (let k = 0; k < slots.length; k++) if (slots[k]! >= 0) values[slots[k]!] = now[k]!.scalar;
+    for (let k = 0; k < slots.length; k++) if (slots[k]! >= 0) values[slots[k]!] = now[k]!.scalar!;
   }
   for (const { generator, slots } of generators) {
     const { seed } = generator;
@@ -184,7 +184,7 @@ function makeReady(sources: readonly Source[], args: readonly Tensor[]): void {
   for (const source of sources) {
     const tensor = tensorOf(source, args);
     if (tensor.pending) pending.push(tensor);
-    else if (tensor.isScalar) tensor.storage ??= Storage.from(tensor.dtype, [tensor.scalar]);
+    else if (tensor.scalar !== null) tensor.storage ??= Storage.from(tensor.dtype, [tensor.scalar]);
   }
   // Their error becomes that of the replay.
   if (pending.length > 0) submit(pending).observed = true;

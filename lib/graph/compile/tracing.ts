@@ -209,9 +209,9 @@ function describeTrace(
     gradients: ends.gradients.map(({ variable, grad }) => ({ variable, outcome: outcomeOf(grad) })),
     steps,
     generators: [...drawn].map(([generator, slots]) => ({ generator, slots })),
-    scalars: laidFlat.scalars.map(({ scalar }) => scalar),
+    scalars: laidFlat.scalars.map(({ scalar }) => scalar!),
     constants: laidFlat.scalars.flatMap(({ scalar: value }, index) =>
-      moving.has(index) ? [] : [{ slot: index, value, label: labels[index]! }],
+      moving.has(index) ? [] : [{ slot: index, value: value!, label: labels[index]! }],
     ),
   };
 }

@@ -100,14 +100,14 @@ const isSubnormal = (x: number | bigint, dtype: Tensor['dtype']): boolean =>
   x !== 0 && Math.abs(Number(x)) < (dtype === 'float32' ? 2 ** -126 : 2 ** -1022);
 
 const elementsOf = (t: Tensor): readonly (number | bigint)[] =>
-  t.isScalar ? [t.scalar] : Array.from<number | bigint>(t.storage!.data as Float64Array);
+  t.scalar !== null ? [t.scalar] : Array.from<number | bigint>(t.storage!.data as Float64Array);
 
 /** The same operation on the same numbers, in the library that runs on the other backend. */
 function computedAgain({ name, inputs, attrs }: Recorded): Tensor {
   const again = record(
     registry.get(name)!,
     inputs.map((t) =>
-      t.isScalar
+      t.scalar !== null
         ? Tensor.ofScalar(t.scalar, t.dtype)
         : Tensor.ofStorage(Storage.from(t.dtype, t.storage!.data as Float64Array), t.shape),
     ),
