@@ -7,14 +7,14 @@ const inNode = 'npm install --prefix benchmarks/peers --ignore-scripts --no-pack
 
 /**
  * OpenBLAS takes an Intel processor that is younger than itself for a Pentium 4 (0.3.21 on Emerald Rapids: a third of its
- * speed); a peer is to be at its best.
+ * speed), and one of AMD with AVX-512 for one without; a peer is to be at its best.
  */
 function openblasCore(): { readonly OPENBLAS_CORETYPE?: string } {
   if (process.env.OPENBLAS_CORETYPE !== undefined || !fs.existsSync('/proc/cpuinfo')) return {};
   const [, processor] = /^([\s\S]*?)\n\n/.exec(fs.readFileSync('/proc/cpuinfo', 'utf8')) ?? [];
-  if (processor === undefined || !processor.includes('GenuineIntel')) return {};
+  if (processor === undefined) return {};
   if (/\bavx512bw\b/.test(processor)) return { OPENBLAS_CORETYPE: 'SkylakeX' };
-  return /\bavx2\b/.test(processor) ? { OPENBLAS_CORETYPE: 'Haswell' } : {};
+  return processor.includes('GenuineIntel') && /\bavx2\b/.test(processor) ? { OPENBLAS_CORETYPE: 'Haswell' } : {};
 }
 
 /** All powers of two below, and ours: a peer may be slower with more threads than with fewer. */

@@ -61,6 +61,17 @@ bool Executor::abort(int64_t id) {
 
 void Executor::wait(int64_t id) {
   const auto over = [&] { return left_.load(std::memory_order_acquire) == 0 || ended_.load() >= id; };
+  // Until the executor's thread has woken, this one has run what is queued: and the two never share a processor.
+  while (!over()) {
+    std::unique_ptr<Request> request;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      if (isReady()) request = take();
+    }
+    if (request == nullptr) break;
+    execute(std::move(request));
+  }
+  if (over()) return;
   // The pool's threads need the processors more than this one, unless there is one to spare.
   ThreadPool& pool = ThreadPool::instance();
   pool.addBusyThread();
@@ -117,12 +128,14 @@ void* Executor::threadMain(void* self) {
 }
 
 void Executor::work() {
-  while (std::unique_ptr<Request> request = next()) {
-    RunFailure failure;
-    run(request.get(), &failure);
-    finish(std::move(request), failure);
-    notify_(context_);
-  }
+  while (std::unique_ptr<Request> request = next()) execute(std::move(request));
+}
+
+void Executor::execute(std::unique_ptr<Request> request) {
+  RunFailure failure;
+  run(request.get(), &failure);
+  finish(std::move(request), failure);
+  notify_(context_);
 }
 
 void Executor::run(Request* request, RunFailure* failure) {
@@ -142,8 +155,11 @@ std::unique_ptr<Request> Executor::next() {
     spinPause();
   }
   std::unique_lock<std::mutex> lock(mutex_);
-  submitted_.wait(lock, [this] { return stopping_.load() || !queue_.empty(); });
-  if (stopping_.load()) return nullptr;
+  submitted_.wait(lock, [this] { return stopping_.load() || isReady(); });
+  return stopping_.load() ? nullptr : take();
+}
+
+std::unique_ptr<Request> Executor::take() {
   std::unique_ptr<Request> request = std::move(queue_.front());
   queue_.pop_front();
   running_ = request.get();
@@ -168,7 +184,7 @@ void Executor::finish(std::unique_ptr<Request> request, RunFailure failure) {
   const int64_t id = request->id;
   const bool writes = request->program->firstWriter < static_cast<int32_t>(request->program->instructions.size());
   request->program.reset();
-  bool awaited;
+  bool awaited, isNextReady;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     // Whoever asked for it in time has been told that it fails.
@@ -184,7 +200,9 @@ void Executor::finish(std::unique_ptr<Request> request, RunFailure failure) {
     const bool isLast = left_.fetch_sub(1) == 1;
     ended_.store(id);
     awaited = awaited_ != 0 && (isLast || id >= awaited_);
+    isNextReady = isReady();
   }
+  if (isNextReady) submitted_.notify_one();
   // Waking for every run would cost the pool's threads a processor each time.
   if (awaited) finished_.notify_one();
 }

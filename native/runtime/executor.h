@@ -1,5 +1,6 @@
 // The runs of one environment: a queue, first in, first out, and the thread that works it off. The environment's own
-// thread calls everything here; it may also run programs itself, when the queue is empty.
+// thread calls everything here; it may also run programs itself: when the queue is empty, or while it waits for what
+// that thread has not begun.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -32,7 +33,7 @@ struct Completion {
 
 class Executor {
  public:
-  // `notify(context)` is called on the executor's thread after each run.
+  // `notify(context)` is called after each run of the queue, on the thread that ran it.
   Executor(const KernelTable* table, void (*notify)(void*), void* context);
   ~Executor();
   Executor(const Executor&) = delete;
@@ -68,6 +69,10 @@ class Executor {
   static void* threadMain(void* self);
   void work();
   std::unique_ptr<Request> next();
+  // With mutex_ held: whether the first of the queue can begin, and beginning it.
+  bool isReady() const { return running_ == nullptr && !queue_.empty(); }
+  std::unique_ptr<Request> take();
+  void execute(std::unique_ptr<Request> request);
   void run(Request* request, RunFailure* failure);
   bool dependencyFailed(const Request& request, RunFailure* failure);
   void finish(std::unique_ptr<Request> request, RunFailure failure);

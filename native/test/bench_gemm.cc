@@ -3,6 +3,8 @@
 #include <time.h>
 
 #include <cstdio>
+#include <cstring>
+#include <vector>
 
 #include "kernels_support.h"
 
@@ -38,18 +40,25 @@ void report(const std::string& what, double seconds, double flops, double peak) 
               flops / seconds * 1e-9 / peak * 100);
 }
 
-void benchMatmul(const TestedIsa& isa, double peak) {
+struct Product {
+  int m, n, k;
+  bool transposedA, transposedB;
+};
+
+// "128x512x784B": rows, columns and depth; A or B behind them for a transposed operand.
+Product productOf(const char* text) {
+  Product product{};
+  int end = 0;
+  std::sscanf(text, "%dx%dx%d%n", &product.m, &product.n, &product.k, &end);
+  product.transposedA = std::strchr(text + end, 'A') != nullptr;
+  product.transposedB = std::strchr(text + end, 'B') != nullptr;
+  return product;
+}
+
+void benchMatmul(const TestedIsa& isa, double peak, const std::vector<Product>& products) {
   std::mt19937 random(1);
   TestServices services(1);
-  struct Case {
-    int m, n, k;
-    bool transposedA, transposedB;
-  };
-  for (const Case& c :
-       {Case{1024, 1024, 1024, false, false}, Case{1024, 1024, 1024, true, true}, Case{512, 512, 512, false, false},
-        Case{128, 512, 784, false, true}, Case{512, 784, 128, true, false}, Case{32, 32, 16, false, true},
-        Case{32, 4, 32, false, true}, Case{32, 16, 32, true, false}, Case{1, 1024, 1024, false, false},
-        Case{1, 1024, 1024, false, true}, Case{1024, 1, 1024, false, false}}) {
+  for (const Product& c : products) {
     Tensor<float> a = c.transposedA ? Tensor<float>({c.m, c.k}, {1, c.m}) : Tensor<float>({c.m, c.k});
     Tensor<float> b = c.transposedB ? Tensor<float>({c.k, c.n}, {1, c.k}) : Tensor<float>({c.k, c.n});
     Tensor<float> out({c.m, c.n});
@@ -162,14 +171,21 @@ void benchMemoryBound(const TestedIsa& isa) {
 }  // namespace
 }  // namespace saddlepoint
 
-// bench_gemm [matmul|conv|memory] [part of a convolution's name]
+// bench_gemm [matmul|conv|memory] [products, as 128x512x784B | part of a convolution's name]
 int main(int count, char** arguments) {
   const std::string only = count > 1 ? arguments[1] : "";
   const auto wanted = [&](const char* name) { return only.empty() || only == name; };
+  std::vector<saddlepoint::Product> products;
+  for (int i = 2; i < count; ++i) products.push_back(saddlepoint::productOf(arguments[i]));
+  if (products.empty()) {
+    for (const char* usual : {"1024x1024x1024", "1024x1024x1024AB", "512x512x512", "128x512x784B", "512x784x128A",
+                              "32x32x16B", "32x4x32B", "32x16x32A", "1x1024x1024", "1x1024x1024B", "1024x1x1024"})
+      products.push_back(saddlepoint::productOf(usual));
+  }
   for (const saddlepoint::TestedIsa& isa : saddlepoint::testedIsas()) {
     const double peak = isa.fmaPeak(0.3);
     std::printf("%s: peak %.1f GFLOP/s\n", isa.name, peak);
-    if (wanted("matmul")) saddlepoint::benchMatmul(isa, peak);
+    if (wanted("matmul")) saddlepoint::benchMatmul(isa, peak, products);
     if (wanted("conv")) saddlepoint::benchConv(isa, peak, count > 2 ? arguments[2] : "");
     if (wanted("memory")) saddlepoint::benchMemoryBound(isa);
   }

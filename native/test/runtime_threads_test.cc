@@ -162,6 +162,39 @@ TEST(Executor, RunsInOrderAndReports) {
   EXPECT_EQ(notified.count, 1000);
 }
 
+struct NotifiedHere {
+  const std::thread::id here = std::this_thread::get_id();
+  std::atomic<int> count{0}, onThisThread{0};
+  static void notify(void* self) {
+    auto* notified = static_cast<NotifiedHere*>(self);
+    notified->count++;
+    if (std::this_thread::get_id() == notified->here) notified->onThisThread++;
+  }
+};
+
+TEST(Executor, WhoeverWaitsRunsWhatHasNotBegun) {
+  NotifiedHere notified;
+  Executor executor(supportedTables().back(), &NotifiedHere::notify, &notified);
+  std::vector<float> x(5000, 0);
+  const auto program = increment(5000, 3);
+  std::vector<Completion> ended;
+  for (int64_t round = 0; round < 100; round++) {
+    usleep(500);  // until the executor's thread sleeps
+    for (int64_t id = 3 * round + 1; id <= 3 * round + 3; id++)
+      ASSERT_TRUE(executor.submit(request(&executor, id, program, {x.data()})));
+    executor.wait(3 * round + 2);
+    executor.collect(&ended);
+    ASSERT_GE(ended.size(), 2u);
+    executor.wait(3 * round + 3);
+    ASSERT_TRUE(executor.idle());
+    executor.collect(&ended);
+  }
+  for (float value : x) ASSERT_EQ(value, 900);
+  executor.stop();
+  EXPECT_EQ(notified.count, 300);
+  EXPECT_GT(notified.onThisThread, 0);
+}
+
 TEST(Executor, DependentsOfAFailureFailWithItsCause) {
   Notified notified;
   Executor executor(supportedTables().back(), &Notified::notify, &notified);
