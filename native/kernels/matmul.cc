@@ -8,7 +8,17 @@ namespace saddlepoint {
 namespace {
 
 // Work of a part in multiply-adds: enough to outweigh starting it, a sixteenth of all where that is not too much.
-enum { kLeastWork = 1 << 18, kMostWork = 1 << 26, kRowsInCache = 560 };
+enum { kLeastWork = 1 << 20, kMostWork = 1 << 26, kRowsInCache = 560 };
+
+// Contiguous rows are read where they lie, for a micro-kernel goes along few of them; but those that lie a page apart
+// share a set of the first-level cache, which cannot hold as many as a narrow block has. Others are packed if enough
+// columns share the cost.
+template <typename T>
+bool mustPack(const Matrix<T>& a, int rows, ptrdiff_t columns) {
+  constexpr int lanes = Vec<T>::lanes, page = 4096 / sizeof(T);
+  if (rows == 1) return false;
+  return a.column == 1 ? columns <= lanes && a.row % page == 0 : columns > 2 * kWideVectors * lanes;
+}
 
 struct Batch {
   int rank;
@@ -81,8 +91,8 @@ bool isRowTimesTransposed(const Product<T>& p, const Matrix<T>& b) {
   return p.rows == 1 && b.row == 1 && b.column != 1;
 }
 
-// Multiply-adds of a product whose operands stay in the first-level cache: for these packing A costs more than it gives.
-enum { kSmallWork = 1 << 16 };
+// Multiply-adds of a product whose operands stay in the second-level cache: for these packing A never pays.
+enum { kSmallWork = 1 << 21 };
 
 // As many rows for each call as there can be, all about equally many: a call with few would wait for its own chains.
 template <typename T>
@@ -111,14 +121,14 @@ bool isSmall(const Product<T>& p) {
          static_cast<double>(p.rows) * p.columns * p.depth <= kSmallWork;
 }
 
-// A whole product on one thread. Small operands are read where they lie, others are packed.
+// A whole product on one thread.
 template <typename T>
 bool multiply(const Call& call, int worker, const Product<T>& p, const Matrix<T>& a, const Matrix<T>& b, T* c) {
   if (isRowTimesTransposed(p, b)) return multiplyRow(a, b, p.columns, p.depth, c), true;
   if (isSmall(p)) return multiplySmall(p, a, b, c), true;
   constexpr int lanes = Vec<T>::lanes;
   const Tiling tiling = tilingFor(p.rows, p.columns, lanes);
-  const bool packA = p.rows > 1 && p.columns > 2 * kWideVectors * lanes;
+  const bool packA = mustPack(a, p.rows, p.columns);
   const bool packB = b.column != 1 || tiling.panels > 2;
   T* rows =
       packA ? scratchOf<T>(call, worker, 1, static_cast<size_t>(p.rows) * smaller<int>(p.depth, kDepthBlock)) : nullptr;
@@ -148,12 +158,12 @@ bool finishBlock(const Call& call, int worker, const Product<T>& p, ptrdiff_t ro
                      p.columns);
 }
 
-// A product of many parts: A is packed once for all of them, then each computes a block of C.
+// A product of many parts: where A is packed, once for all of them; then each computes a block of C.
 template <typename T>
 Failure multiplyInParts(const Call& call, const Product<T>& p, const Matrix<T>& a, const Matrix<T>& b, T* c,
                         ptrdiff_t firstRow, double workPerPart) {
   constexpr int lanes = Vec<T>::lanes;
-  const bool packA = p.rows > 1;
+  const bool packA = mustPack(a, p.rows, p.columns);
   const Tiling tiling = tilingFor(p.rows, p.columns, lanes);
   const bool packB = b.column != 1 || tiling.panels > 2;
   // Row blocks whose share of A stays in the L2 cache. The columns are cut first: they share what was packed.

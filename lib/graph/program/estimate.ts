@@ -4,7 +4,7 @@ import type { Instruction } from './program';
 
 /**
  * Rough nanoseconds on one core of the native backend: only decides whether a program runs on the caller's thread.
- * 40 GFLOP/s for products, 0.3 ns for each element that a memory-bound kernel touches.
+ * 80 GFLOP/s for matrix products, 40 for others, 0.3 ns for each element that a memory-bound kernel touches.
  */
 export function estimateNanoseconds(instruction: Instruction): number {
   const { kernel, inputs, outputs, attributes } = instruction;
@@ -13,7 +13,7 @@ export function estimateNanoseconds(instruction: Instruction): number {
   switch (kernel) {
     case 'matmul':
       // An epilogue's steps count as in a region.
-      return 100 + (outputElements * (inputs[0]!.shape.at(-1) ?? 1)) / 20 + outputElements * 0.2 * (attributes[3] ?? 0);
+      return 100 + (outputElements * (inputs[0]!.shape.at(-1) ?? 1)) / 40 + outputElements * 0.2 * (attributes[3] ?? 0);
     case 'conv2d':
     case 'conv2dInputGrad':
     case 'conv2dWeightGrad': {
