@@ -10,14 +10,24 @@ namespace {
 // Work of a part in multiply-adds: enough to outweigh starting it, a sixteenth of all where that is not too much.
 enum { kLeastWork = 1 << 20, kMostWork = 1 << 26, kRowsInCache = 560 };
 
-// Contiguous rows are read where they lie, for a micro-kernel goes along few of them; but those that lie a page apart
-// share a set of the first-level cache, which cannot hold as many as a narrow block has. Others are packed if enough
-// columns share the cost.
+// Rows a page apart share a set of the first-level cache, which holds so many of them.
+enum { kPage = 4096, kWays = 12 };
+
+// Contiguous rows are read where they lie, for a micro-kernel goes along few of them; others are packed if enough columns
+// share the cost.
 template <typename T>
 bool mustPack(const Matrix<T>& a, int rows, ptrdiff_t columns) {
-  constexpr int lanes = Vec<T>::lanes, page = 4096 / sizeof(T);
-  if (rows == 1) return false;
-  return a.column == 1 ? columns <= lanes && a.row % page == 0 : columns > 2 * kWideVectors * lanes;
+  return rows > 1 && a.column != 1 && columns > 2 * kWideVectors * Vec<T>::lanes;
+}
+
+template <typename T>
+Tiling tilingOf(const Matrix<T>& a, int rows, ptrdiff_t columns) {
+  Tiling tiling = tilingFor(rows, columns, Vec<T>::lanes);
+  if (tiling.vectors == 1 && tiling.rows > kWays && a.column == 1 && a.row * sizeof(T) % kPage == 0) {
+    tiling.panels = static_cast<int>(ceilDivide(rows, kWays));
+    tiling.rows = static_cast<int>(ceilDivide(rows, tiling.panels));
+  }
+  return tiling;
 }
 
 struct Batch {
@@ -127,7 +137,7 @@ bool multiply(const Call& call, int worker, const Product<T>& p, const Matrix<T>
   if (isRowTimesTransposed(p, b)) return multiplyRow(a, b, p.columns, p.depth, c), true;
   if (isSmall(p)) return multiplySmall(p, a, b, c), true;
   constexpr int lanes = Vec<T>::lanes;
-  const Tiling tiling = tilingFor(p.rows, p.columns, lanes);
+  const Tiling tiling = tilingOf(a, p.rows, p.columns);
   const bool packA = mustPack(a, p.rows, p.columns);
   const bool packB = b.column != 1 || tiling.panels > 2;
   T* rows =
@@ -164,7 +174,7 @@ Failure multiplyInParts(const Call& call, const Product<T>& p, const Matrix<T>& 
                         ptrdiff_t firstRow, double workPerPart) {
   constexpr int lanes = Vec<T>::lanes;
   const bool packA = mustPack(a, p.rows, p.columns);
-  const Tiling tiling = tilingFor(p.rows, p.columns, lanes);
+  const Tiling tiling = tilingOf(a, p.rows, p.columns);
   const bool packB = b.column != 1 || tiling.panels > 2;
   // Row blocks whose share of A stays in the L2 cache. The columns are cut first: they share what was packed.
   const ptrdiff_t rowBlocks = ceilDivide(tiling.panels, larger(1, kRowsInCache / tiling.rows));
