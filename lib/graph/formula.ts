@@ -200,9 +200,9 @@ export interface Application {
 }
 
 const applicationOp = { name: 'apply', id: -1, lower: { formula: true } };
-/** Attributes of results: each step would make them anew. */
-const positions: (readonly number[])[] = [];
 const resultOp = { name: 'result', id: -2, lower: { formula: true } };
+/** The attributes of results, by their index: made once, for every step asks for them. */
+const resultAttributes: (readonly number[])[] = [];
 
 /** Whether the tensor applies a formula; its results hang on it. */
 export function applicationOf(tensor: Tensor): Application | null {
@@ -235,7 +235,7 @@ export function applyFormula(
     for (let i = 0; i < own.length; i++) {
       const { shape, dtype, label } = formula.outputs[i]!;
       const result = new Tensor(formula.perElement ? member[0]!.shape : shape, dtype);
-      connect(result, resultOp, hang, (positions[index] ??= [index]));
+      connect(result, resultOp, hang, (resultAttributes[index] ??= [index]));
       result.label = label;
       own[i] = result;
       index++;

@@ -230,10 +230,14 @@ export abstract class Optimizer<Options extends CommonOptions> {
   }
 
   #runnerOf(group: ParameterGroup<Options>, index: number): RuleRunner {
-    return (this.#runners[index] ??= new RuleRunner(this.name, this.perElement, ({ parameter, gradient, state }) =>
+    return (this.#runners[index] ??= this.#newRunner(group));
+  }
+
+  #newRunner(options: Options): RuleRunner {
+    return new RuleRunner(this.name, this.perElement, ({ parameter, gradient, state }) =>
       // No spread: V8 makes such clones in its old space, where they keep alive what they point at.
-      this.update({ parameter, gradient, state, options: group }),
-    ));
+      this.update({ parameter, gradient, state, options }),
+    );
   }
 
   /** Recorded, never computed: what the rule keeps of a parameter with these options. */
@@ -241,8 +245,7 @@ export abstract class Optimizer<Options extends CommonOptions> {
     const state = new ParameterState(variable);
     state.begin();
     const gradient = zeros(variable.shape, { dtype: variable.dtype });
-    const runner = new RuleRunner(this.name, this.perElement, (input) => this.update({ ...input, options }));
-    withoutCapturing(() => runner.run([{ variable, gradient, state }]));
+    withoutCapturing(() => this.#newRunner(options).run([{ variable, gradient, state }]));
     return state;
   }
 

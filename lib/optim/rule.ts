@@ -81,7 +81,7 @@ export class RuleRunner {
         return distinct([moved, ...state.written.values()]);
       }),
     );
-    const { formula, scalars, captured } = run;
+    const { formula, scalars, captured } = run; // no spread, as in Optimizer
     return { formula, scalars, captured, members, written: [...state.written.keys()] };
   }
 }

@@ -61,7 +61,7 @@ bool Executor::abort(int64_t id) {
 
 void Executor::wait(int64_t id) {
   const auto over = [&] { return left_.load(std::memory_order_acquire) == 0 || ended_.load() >= id; };
-  // Until the executor's thread has woken, this one has run what is queued: and the two never share a processor.
+  // Waking the executor's thread takes longer than many a run, and may put it on this thread's processor.
   while (!over()) {
     std::unique_ptr<Request> request;
     {

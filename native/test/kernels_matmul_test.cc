@@ -100,10 +100,12 @@ TYPED_TEST(MatmulTest, RandomNumbersStayWithinTheErrorBound) {
   std::mt19937 random(2);
   for (const TestedIsa& isa : testedIsas()) {
     for (const auto& [m, n, k] :
-         {std::array<int, 3>{37, 53, 700}, {128, 96, 33}, {1, 300, 511}, {300, 1, 511}, {70, 260, 513}}) {
-      Tensor<T> a = Tensor<T>({m, k}).normals(random), b = matrix<T>(k, n, 1).normals(random), c({m, n});
-      ASSERT_EQ(runKernel(isa.matmul, {a.view(), b.view()}, {c.view()}, {}), kOk);
-      expectProduct(a, b, c, (k + 1) * epsilonOf<T>(), isa.name);
+         {std::array<int, 3>{37, 53, 700}, {128, 96, 33}, {1, 300, 511}, {300, 1, 511}, {70, 260, 513}, {41, 7, 1024}}) {
+      for (int layout : {0, 1}) {
+        Tensor<T> a = matrix<T>(m, k, layout).normals(random), b = matrix<T>(k, n, 1).normals(random), c({m, n});
+        ASSERT_EQ(runKernel(isa.matmul, {a.view(), b.view()}, {c.view()}, {}), kOk);
+        expectProduct(a, b, c, (k + 1) * epsilonOf<T>(), isa.name);
+      }
     }
   }
 }
@@ -144,12 +146,19 @@ TYPED_TEST(MatmulTest, TheBitsDependNeitherOnThreadsNorOnTheOtherRowsOrColumnsNo
   std::mt19937 random(4);
   const int m = 150, n = 331, k = 600;
   Tensor<T> a = Tensor<T>({m, k}).normals(random), b = Tensor<T>({k, n}, {1, k}).normals(random);
+  // Rows that are not contiguous are packed.
+  Tensor<T> transposed({m, k}, {1, m});
+  for (int i = 0; i < m; ++i) {
+    for (int j = 0; j < k; ++j) transposed.data()[i + j * m] = a.data()[i * k + j];
+  }
   std::vector<T> fused;
   for (const TestedIsa& isa : testedIsas()) {
-    Tensor<T> whole({m, n}), threaded({m, n});
+    Tensor<T> whole({m, n}), threaded({m, n}), packed({m, n});
     ASSERT_EQ(runKernel(isa.matmul, {a.view(), b.view()}, {whole.view()}, {}, 1), kOk);
     ASSERT_EQ(runKernel(isa.matmul, {a.view(), b.view()}, {threaded.view()}, {}, 3), kOk);
     EXPECT_TRUE(sameBits(whole.values(), threaded.values())) << isa.name;
+    ASSERT_EQ(runKernel(isa.matmul, {transposed.view(), b.view()}, {packed.view()}, {}, 3), kOk);
+    EXPECT_TRUE(sameBits(whole.values(), packed.values())) << isa.name;
     for (int rows : {1, 2, 13, 15, 31}) {
       for (int columns : {1, 5, 16, 33, n}) {
         View left = a.view(), right = b.view();
