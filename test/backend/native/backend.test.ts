@@ -150,7 +150,9 @@ const { addon } = loadAddon();
       const attributes = [1, 1, 3, 1, dtypes.float32.id, add, dtypes.float32.id, 2, 0, 1, -1, 2, 0, 0];
       const instructions = new Array(10_000).fill({ ...copy, attributes });
       const program = programOf([bound('input', 'float32', n), bound('output', 'float32', n)], instructions, 1);
-      return runOf(backend.load(program), [new Storage('float32', n), new Storage('float32', n)], [1]);
+      // Zeros, so that a test sees when the first instruction has written.
+      const zeros = () => new Storage('float32', n, { zeroed: true });
+      return runOf(backend.load(program), [zeros(), zeros()], [1]);
     };
 
     it('runs in the order of submission and collects in that order', () => {
