@@ -1,15 +1,13 @@
-import type { DType } from '../tensor/dtype';
-import { setAddressOf, Storage } from '../tensor/storage';
+import { setAddressOf } from '../tensor/storage';
 import type { Tensor } from '../tensor/tensor';
 import { currentTrace, refuseInTrace } from '../tensor/tracing';
 import { abortErrorOf, signalOf, type AbortOptions, type AbortSignalLike } from './abort';
 import type { Backend } from './backend';
 import { completed, deferred, type Completion } from './completion';
 import { countPending, sitesOf, trace, type Trace } from './program/trace';
-import { runFor, runSlices, type Slices } from './program/slices';
+import { Compilation, failureOf, prepareInSlices, Preparation, type Operands } from './preparation';
 import { ProgramCache, type Compiled } from './programs';
 import { Flight, Queue } from './queue';
-import { checkMemory } from './memory';
 import { opOf } from './op';
 import { setOnRecord } from './record';
 import { recorder } from './recorder';
@@ -19,11 +17,6 @@ const INLINE_NANOSECONDS = 100_000;
 /** A longer pending recipe is submitted by itself. */
 const MAX_PENDING = 4096;
 const COUNT_EVERY = 64;
-/** A program of so many operations may take longer to compile than the event loop should wait. */
-const LONG_COMPILATION = 200;
-const SLICE_MILLISECONDS = 3;
-/** Elements from which on a result's memory is made in a slice of its own. */
-const LARGE_LENGTH = 64 * 1024;
 const NONE: readonly Tensor[] = [];
 
 let selectBackend: (() => Backend) | null = null;
@@ -151,14 +144,10 @@ function start(
   recorder?.span('tracing', began);
   const failure = failureOf(wanted) ?? failureOf(traced.leaves);
   if (traced.roots.length === 0 && failure === null) return null;
-  const sites = sitesOf(traced.nodes);
   const flight = new Flight(traced.roots, NONE, options);
   try {
     if (failure !== null) throw failure;
-    const preparation = new Preparation(target.backend, flight, traced, sites);
-    const enqueueNow = (): void => enqueue(target, flight, preparation.finish(), sync);
-    if (sync || preparation.isShort) enqueueNow();
-    else prepareInSlices(target, flight, preparation, enqueueNow);
+    launch(target, flight, compilationOf(traced, target), operandsOf(traced), sync, () => release(traced));
   } catch (error) {
     // What cannot start fails like what stops on its way: Variables go back, dependents get the same cause.
     target.fail(flight, error as Error);
@@ -166,106 +155,35 @@ function start(
   return flight.hasFailed || target.isRunning(flight.id) ? flight.completion : null;
 }
 
-/** What comes between a trace and its run: the program, and memory for what it computes. It can be left for a while. */
-class Preparation {
-  #compiled: Compiled | null;
-  readonly #compiling: Slices<Compiled> | null;
-  #binding: Slices<Storage[]> | null = null;
-  #bound: Storage[] | null = null;
-
-  constructor(
-    private readonly backend: Backend,
-    private readonly flight: Flight,
-    private readonly traced: Trace,
-    private readonly sites: readonly Error[],
-  ) {
-    this.#compiled = cache.find(traced);
-    this.#compiling = this.#compiled === null ? compiling(traced, backend) : null;
-  }
-
-  get isShort(): boolean {
-    return this.#compiled !== null || this.traced.nodes.length < LONG_COMPILATION;
-  }
-
-  /** Goes on for some time, and to the next place where it can be left; whether all is done. */
-  goOn(milliseconds: number): boolean {
-    if (!this.#compile(milliseconds)) return false;
-    const began = recorder?.now() ?? 0;
-    const isBound = this.#bind(milliseconds);
-    recorder?.span('submitting', began);
-    return isBound;
-  }
-
-  /** All that is left, at once; the run can begin. */
-  finish(): Compiled {
-    this.#compile(Infinity);
-    const began = recorder?.now() ?? 0;
-    this.#bind(Infinity);
-    this.#checkLeaves();
-    const { traced } = this;
-    const compiled = this.#compiled!;
-    const scalars = new Array<number>(traced.scalars.length);
-    for (let i = 0; i < scalars.length; i++) scalars[i] = traced.scalars[i]!.scalar!;
-    this.flight.prepare(compiled, this.#bound!, scalars, traced.leaves, this.sites);
-    release(traced);
-    recorder?.span('submitting', began);
-    return compiled;
-  }
-
-  #compile(milliseconds: number): boolean {
-    if (this.#compiled !== null) return true;
-    const began = recorder?.now() ?? 0;
-    this.#compiled = runFor(this.#compiling!, milliseconds);
-    recorder?.span('compiling', began);
-    return this.#compiled !== null;
-  }
-
-  #bind(milliseconds: number): boolean {
-    if (this.#binding === null) {
-      this.#checkLeaves();
-      checkMemory(this.#compiled!, this.traced.leaves, this.backend);
-      this.#binding = bind(this.traced, this.#compiled!);
-    }
-    this.#bound ??= runFor(this.#binding, milliseconds);
-    return this.#bound !== null;
-  }
-
-  /** What it depends on may have failed since it was traced. */
-  #checkLeaves(): void {
-    const failure = failureOf(this.traced.leaves);
-    if (failure !== null) throw failure;
-  }
+function operandsOf({ leaves, scalars, roots, nodes }: Trace): Operands {
+  const values = new Array<number>(scalars.length);
+  for (let i = 0; i < values.length; i++) values[i] = scalars[i]!.scalar!;
+  return { leaves, scalars: values, roots, sites: sitesOf(nodes) };
 }
 
-/**
- * Prepares a run between turns of the event loop, for nobody waits on the spot. Whoever does then, or starts something else,
- * finishes it at once, so that it is never seen half done.
- */
-function prepareInSlices(target: Queue, flight: Flight, preparation: Preparation, enqueueNow: () => void): void {
-  preparation.goOn(0); // What it reads of the tensors it reads now.
-  target.prepare(flight, enqueueNow);
-  const goOn = (): void => {
-    if (!target.isPreparing(flight)) return;
-    try {
-      if (flight.signal?.aborted === true || preparation.goOn(SLICE_MILLISECONDS)) target.finishPreparing();
-      else setImmediate(goOn);
-    } catch (error) {
-      target.finishPreparing(() => {
-        throw error;
-      });
-    }
+/** Starts a run on its way to the queue: at once, or when its program is there; `onReady` is called just before. */
+export function launch(
+  target: Queue,
+  flight: Flight,
+  compilation: Compilation,
+  operands: Operands,
+  sync: boolean,
+  onReady: (compiled: Compiled) => void,
+): void {
+  if (!compilation.isShort) compilation.begin();
+  const preparation = new Preparation(target, flight, compilation, operands);
+  const enqueueNow = (): void => {
+    const compiled = preparation.finish();
+    onReady(compiled);
+    enqueue(target, flight, compiled, sync);
   };
-  setImmediate(goOn);
+  if (sync || compilation.isShort) enqueueNow();
+  else prepareInSlices(target, flight, preparation, enqueueNow);
 }
 
 /** It has its value, or will have it when its run ends. */
 function isReady({ storage, failure }: Tensor): boolean {
   return storage !== null && failure === null;
-}
-
-function failureOf(tensors: readonly Tensor[]): Error | null {
-  for (let i = 0; i < tensors.length; i++) if (tensors[i]!.failure !== null) return tensors[i]!.failure;
-  return null;
 }
 
 /** Hands a run to the queue: inline if it is short or somebody waits. */
@@ -277,57 +195,10 @@ export function enqueue(target: Queue, flight: Flight, { program }: Compiled, sy
 }
 
 /** The program for a trace, from the cache if it is known. */
-export function findOrCompile(traced: Trace, backend: Backend): Compiled {
-  return cache.find(traced) ?? compileNow(traced, backend);
-}
-
-function compileNow(traced: Trace, backend: Backend): Compiled {
-  const began = recorder?.now() ?? 0;
-  const compiled = runSlices(compiling(traced, backend));
-  recorder?.span('compiling', began);
-  return compiled;
-}
-
-function compiling(traced: Trace, backend: Backend): Slices<Compiled> {
-  counts.compilations++;
-  return cache.compile(traced, backend);
-}
-
-/**
- * Gives the roots their storages: those of the versions they replace, room that an earlier gradient has left, or new ones;
- * and lists what the program binds. Yields behind large memory, for which V8 may collect garbage.
- */
-function* bind({ roots, leaves }: Trace, { outputs, rootOutputs, bindings }: Compiled): Slices<Storage[]> {
-  const owners = new Array<Tensor | undefined>(outputs.length);
-  for (let i = 0; i < roots.length; i++) {
-    const root = roots[i]!;
-    const output = rootOutputs[i]!;
-    const owner = owners[output];
-    if (owner !== undefined) {
-      // Two tensors that share their numbers: neither may be overwritten.
-      root.storage = owner.storage;
-      owner.captured = root.captured = true;
-      continue;
-    }
-    const { slot, donor } = outputs[output]!;
-    root.storage = donor >= 0 ? leaves[donor]!.storage! : (roomOf(root, slot) ?? new Storage(slot.dtype, slot.length));
-    owners[output] = root;
-    if (slot.length >= LARGE_LENGTH) yield;
-  }
-  const storages = new Array<Storage>(bindings.length);
-  for (let i = 0; i < bindings.length; i++) {
-    const { leaf, output } = bindings[i]!;
-    const storage = output >= 0 ? owners[output]!.storage! : leaves[leaf]!.storage!;
-    storages[i] = storage;
-    if (storage.allocate()) yield;
-  }
-  return storages;
-}
-
-function roomOf(root: Tensor, { dtype, length }: { dtype: DType; length: number }): Storage | null {
-  const { room } = root;
-  root.room = null;
-  return room !== null && room.dtype === dtype && room.length === length ? room : null;
+export function compilationOf(traced: Trace, { backend }: Queue): Compilation {
+  const compiled = cache.find(traced);
+  if (compiled === null) counts.compilations++;
+  return new Compilation(compiled, compiled === null ? cache.compile(traced, backend) : null, traced.nodes.length);
 }
 
 /** After submission: what has its value forgets its recipe unless a gradient may be asked; recomputation is counted. */

@@ -125,6 +125,13 @@ export class Storage {
     return this.#buffer === null ? this.length * dtypes[this.dtype].bytes : 0;
   }
 
+  /** Another one with the same numbers; zeros that have no memory yet stay without. */
+  copy(): Storage {
+    const copy = new Storage(this.dtype, this.length, { zeroed: this.#buffer === null });
+    if (this.#buffer !== null) copy.data.set(this.data as never);
+    return copy;
+  }
+
   #allocate(zeroed: boolean): ArrayBuffer {
     const { buffer, address, padding } = alignedBuffer(this.dtype, this.length * dtypes[this.dtype].bytes, zeroed);
     this.#buffer = buffer;

@@ -10,8 +10,10 @@ import { gather } from '../../lib/ops/indexing';
 import { matmul } from '../../lib/ops/matmul';
 import { sum } from '../../lib/ops/reduce';
 import { reshape } from '../../lib/ops/shape';
+import '../../lib/autodiff';
 import '../../lib/ops/methods';
 import { useBackend } from '../../lib/backend';
+import { compile } from '../../lib/graph/compile';
 import { embedding } from '../../lib/nn/embedding';
 import { Adam } from '../../lib/optim';
 import { Variable, type Tensor } from '../../lib/tensor/tensor';
@@ -168,6 +170,85 @@ onEachBackend('a long program', (backend) => {
     await expect(ended).rejects.toThrow(MemoryLimitError);
     setMemoryLimit(null);
     expect(numbers(weight.capture())).toEqual([3]);
+  });
+});
+
+onEachBackend('the first call of a long compiled function', (backend) => {
+  beforeEach(() => settled());
+  afterEach(() => setMemoryLimit(null));
+
+  /** Two values, a weight moved in place by later calls, and its gradient, as a training step has them. */
+  function made(start: number) {
+    const weight = new Variable(tensor([[start]]), { requiresGrad: true });
+    const optimizer = new Adam([weight], { lr: 0.5 });
+    const times = 300 + ++salt;
+    const step = compile((x: Tensor) => {
+      optimizer.zeroGrad();
+      const loss = sum(mul(long(x, times).y, weight));
+      loss.backward();
+      void optimizer.step();
+      return { loss, again: loss, gradient: weight.grad! };
+    });
+    return { weight, optimizer, step, added: times };
+  }
+
+  test('is compiled between turns; later ones replay its program, and what it left stays as it is', async () => {
+    const before = stats();
+    const { weight, step, added } = made(3);
+    const held = weight.capture();
+    const x = tensor([[2]]);
+    const first = step(x);
+    expect(first.again).toBe(first.loss);
+    expect([first.loss.storage, stats().programs - before.programs]).toEqual([null, 0]);
+    let turns = 0;
+    const count = (): void => {
+      turns++;
+      if (first.loss.storage === null) setImmediate(count);
+    };
+    setImmediate(count);
+    expect(await readItem(first.loss)).toBe((4 + added) * 3);
+    expect(turns).toBeGreaterThan(0);
+    const { programs, compilations } = stats();
+    const second = step(tensor([[5]]));
+    expect([stats().programs - programs, stats().compilations]).toEqual([1, compilations]);
+    expect(numbers(second.gradient)).toEqual([10 + added]);
+    expect(numbers(first.gradient)).toEqual([4 + added]);
+    expect(numbers(first.loss)).toEqual([(4 + added) * 3]);
+    expect(numbers(held)).toEqual([3]);
+    // Adam's first steps are as long as the rate.
+    expect(weight.dataSync()[0]).toBeCloseTo(2, 1);
+    expect(compile.explain(step).programs[0]).toMatchObject({ replays: 2, inPlace: 3 });
+  });
+
+  test('is finished at once by the next call, by whoever reads, explains or chooses another backend', async () => {
+    for (const wait of [
+      ({ step }: ReturnType<typeof made>) => void step(tensor([[1]])),
+      ({ weight }: ReturnType<typeof made>) => void weight.dataSync(),
+      ({ step }: ReturnType<typeof made>) => void expect(compile.explain(step).programs).toHaveLength(1),
+      () => useBackend(backend),
+    ]) {
+      const all = made(2);
+      const { loss } = all.step(tensor([[1]]));
+      expect(loss.storage).toBeNull();
+      wait(all);
+      expect(loss.storage).not.toBeNull();
+      expect(numbers(loss)).toEqual([(2 + all.added) * 2]);
+    }
+    await settled();
+  });
+
+  test('that cannot have its memory leaves weights and steps as they were, and the next call goes on', async () => {
+    const { weight, optimizer, step, added } = made(2);
+    const wide = compile((x: Tensor) => [step(x).loss, mul(ones([1024, 1024]), 3)]);
+    setMemoryLimit(1);
+    const [loss] = wide(tensor([[1]]));
+    await expect(readItem(loss!)).rejects.toThrow(MemoryLimitError);
+    setMemoryLimit(null);
+    expect(weight.dataSync()).toEqual(Float32Array.of(2));
+    expect(weight.grad!.failure).toBeInstanceOf(MemoryLimitError);
+    expect(optimizer.stateDict().state[0]?.step ?? 0).toBe(0);
+    expect(await readItem(wide(tensor([[1]]))[0]!)).toBe((2 + added) * 2);
+    expect(optimizer.stateDict().state[0]!.step).toBe(1);
   });
 });
 

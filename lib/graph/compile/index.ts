@@ -1,13 +1,14 @@
 import { TraceError, ValueError } from '../../errors';
 import { Tensor } from '../../tensor/tensor';
 import { currentTrace } from '../../tensor/tracing';
-import { backendQueue, findOrCompile, isEager } from '../evaluate';
+import { backendQueue, compilationOf, isEager } from '../evaluate';
 import { isGradEnabled } from '../modes';
+import type { Compilation } from '../preparation';
 import type { Queue } from '../queue';
 import { describe, leavesOf, mismatch, type Leaf } from './arguments';
 import { explain, type Explanation } from './explain';
-import { advance, entryOf, replay, type Entry } from './replay';
-import { traceFunction } from './tracing';
+import { advance, entryOf, recordingOf, replay, run, type Entry } from './replay';
+import { traceFunction, type TracedFunction } from './tracing';
 
 export interface CompileOptions {
   /** How many programs are kept, one for each kind of arguments: the least recently used goes first. Default: 16. */
@@ -66,6 +67,7 @@ export function compile<A extends unknown[], R>(
 compile.explain = (compiled: AnyFunction): Explanation => {
   const known = compiledFunctions.get(compiled);
   if (known === undefined) throw new ValueError('compile.explain: takes a function that compile has returned');
+  backendQueue().finishPreparing();
   return explain(known.entries, known.recordings);
 };
 
@@ -102,36 +104,38 @@ class CompiledFunction {
       if (i > 0) this.entries.unshift(...this.entries.splice(i, 1));
       return replay(entry, target, tensors, advanced);
     }
-    const entry = this.#record(args, leaves, target);
-    const advanced = advance(entry.traced);
-    if (advanced === null) throw new TraceError('compile: an optimizer steps differently in every call');
-    return replay(entry, target, tensors, advanced);
+    return this.#record(args, leaves, target);
   }
 
-  #record(args: readonly unknown[], leaves: readonly Leaf[], target: Queue): Entry {
+  #record(args: readonly unknown[], leaves: readonly Leaf[], target: Queue): unknown {
     const last = this.entries[0];
     const reason =
       last === undefined
         ? 'first call'
         : (whyNot(last, leaves) ?? 'an optimizer steps by another formula, or was loaded');
-    const { traced, compiled } = traceFunction(this.fn, args, isGradEnabled(), (trace) =>
-      findOrCompile(trace, target.backend),
-    );
-    const entry = entryOf(traced, compiled);
+    const { traced, compilation } = this.#trace(args, target);
+    const advanced = advance(traced);
+    if (advanced === null) throw new TraceError('compile: an optimizer steps differently in every call');
     this.recordings.push(reason);
     if (this.recordings.length > MAX_REASONS) this.recordings.splice(1, 1);
-    this.entries.unshift(entry);
-    if (this.entries.length > this.cacheLimit) this.entries.pop();
-    return entry;
+    const recording = recordingOf(traced);
+    return run(recording, compilation, target, leaves.filter(isTensor), advanced, (compiled) => {
+      this.entries.unshift(entryOf(recording, compiled));
+      if (this.entries.length > this.cacheLimit) this.entries.pop();
+    });
+  }
+
+  #trace(args: readonly unknown[], target: Queue): { traced: TracedFunction; compilation: Compilation } {
+    return traceFunction(this.fn, args, isGradEnabled(), (trace) => compilationOf(trace, target).begin());
   }
 
   /** Records again, and throws TraceError where that differs from the entry. */
   #check({ traced, compiled }: Entry, args: readonly unknown[], target: Queue): void {
-    const again = traceFunction(this.fn, args, isGradEnabled(), (trace) => findOrCompile(trace, target.backend));
+    const again = this.#trace(args, target);
     const differs = (what: string): never => {
       throw new TraceError(`compile: SADDLEPOINT_COMPILE_CHECK: recorded again, the function has ${what}`);
     };
-    if (again.compiled !== compiled) differs('other operations');
+    if (again.compilation.finish() !== compiled) differs('other operations');
     traced.constants.forEach(({ slot, value, label }) => {
       const now = again.traced.scalars[slot]!;
       if (!Object.is(now, value)) differs(`another number in ${label}: ${now}, was ${value}`);

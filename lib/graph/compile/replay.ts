@@ -1,35 +1,46 @@
 import { Storage } from '../../tensor/storage';
 import { Tensor, type Variable } from '../../tensor/tensor';
-import { enqueue, submit } from '../evaluate';
+import { enqueue, launch, submit } from '../evaluate';
 import { checkMemory } from '../memory';
+import { failureOf, type Compilation } from '../preparation';
 import type { Compiled } from '../programs';
 import { Flight, type Queue } from '../queue';
 import { mapLeaves } from './arguments';
 import type { Outcome, Source, TracedFunction } from './tracing';
 
-/** A traced function and its program: everything that a replay needs, looked up once. */
-export interface Entry {
+/** What all calls of one recording have in common. */
+export interface Recording {
   readonly traced: TracedFunction;
+  /** Variables whose gradients the program reads. */
+  readonly read: ReadonlySet<Variable>;
+  /** Gradients that earlier calls have left: written over while nobody has seen them. */
+  readonly gradients: WeakSet<Tensor>;
+}
+
+export function recordingOf(traced: TracedFunction): Recording {
+  const read = new Set(traced.sources.flatMap((source) => ('gradient' in source ? [source.gradient] : [])));
+  return { traced, read, gradients: new WeakSet() };
+}
+
+/** A recording and its program: everything that a replay needs, looked up once. */
+export interface Entry extends Recording {
   readonly compiled: Compiled;
   /** For each output of the program the Variable whose version it is and is written over, or null. */
   readonly inPlace: readonly (Variable | null)[];
   /** The other new versions. */
-  readonly fresh: readonly { readonly variable: Variable; readonly root: number }[];
-  /** Variables whose gradients the program reads. */
-  readonly read: ReadonlySet<Variable>;
-  /** Gradients that earlier replays have left: written over while nobody has seen them. */
-  readonly gradients: WeakSet<Tensor>;
+  readonly fresh: TracedFunction['versions'];
+  /** The first run is one of them. */
   replays: number;
 }
 
-export function entryOf(traced: TracedFunction, compiled: Compiled): Entry {
+export function entryOf(recording: Recording, compiled: Compiled): Entry {
+  const { sources, versions } = recording.traced;
   const inPlace = compiled.outputs.map(({ donor }) => {
-    const source = donor < 0 ? null : traced.sources[donor]!;
+    const source = donor < 0 ? null : sources[donor]!;
     return source !== null && 'version' in source ? source.version : null;
   });
-  const fresh = traced.versions.filter(({ root }) => inPlace[compiled.rootOutputs[root]!] === null);
-  const read = new Set(traced.sources.flatMap((source) => ('gradient' in source ? [source.gradient] : [])));
-  return { traced, compiled, inPlace, fresh, read, gradients: new WeakSet(), replays: 0 };
+  const fresh = versions.filter(({ root }) => inPlace[compiled.rootOutputs[root]!] === null);
+  return { ...recording, compiled, inPlace, fresh, replays: 1 };
 }
 
 /** The numbers of one more step of every optimizer, and of the generators; undone where the run fails. */
@@ -65,6 +76,34 @@ export function advance({ steps, generators, scalars }: TracedFunction): Advance
   return { scalars: values, undo: steps.length === 0 ? undefined : undo };
 }
 
+/**
+ * The first run of a recording, whose program may still be compiled between turns of the event loop: as a recipe's that
+ * is submitted. Leaves behind what the function would have left. `onReady` is told the program.
+ */
+export function run(
+  recording: Recording,
+  compilation: Compilation,
+  target: Queue,
+  args: readonly Tensor[],
+  { scalars, undo }: Advanced,
+  onReady: (compiled: Compiled) => void,
+): unknown {
+  const { traced } = recording;
+  makeReady(traced.sources, args);
+  const kept = traced.kept.map((source) => keep(source, args));
+  const leaves = traced.sources.map((source) => tensorOf(source, args));
+  const results = new NewResults(traced);
+  const result = leave(recording, results, traced.versions, kept);
+  const flight = new Flight(results.roots, [], { onFailure: undo });
+  const operands = { leaves, scalars, roots: results.roots, sites: traced.sites };
+  try {
+    launch(target, flight, compilation, operands, false, onReady);
+  } catch (error) {
+    target.fail(flight, error as Error);
+  }
+  return result;
+}
+
 /** Runs the program on what is there now, and leaves behind what the function would have left. */
 export function replay(entry: Entry, target: Queue, args: readonly Tensor[], { scalars, undo }: Advanced): unknown {
   const { traced, compiled } = entry;
@@ -73,25 +112,12 @@ export function replay(entry: Entry, target: Queue, args: readonly Tensor[], { s
   const kept = traced.kept.map((source) => keep(source, args));
   for (const variable of entry.inPlace) if (variable?.current.captured === true) unshare(variable, target);
   const leaves = traced.sources.map((source) => tensorOf(source, args));
-  const results = new Results(entry);
-  for (const { variable, root } of entry.fresh) variable.take(results.make(root));
-  const resolve = (outcome: Outcome): unknown => {
-    if (outcome.root >= 0) return results.make(outcome.root);
-    return outcome.kept >= 0 ? kept[outcome.kept] : outcome.value;
-  };
-  for (const { variable, outcome } of traced.gradients) {
-    // One that the program reads is no place to write to: it may be read once more afterwards.
-    const last = entry.read.has(variable) ? null : variable.currentGrad;
-    if (outcome.root >= 0 && results.makeOver(outcome.root, last)) continue;
-    const grad = resolve(outcome) as Tensor | null;
-    variable.grad = grad;
-    if (outcome.root >= 0) entry.gradients.add(grad!);
-  }
-  const result = mapLeaves(traced.result, (leaf) => resolve(leaf as Outcome));
+  const results = new PlacedResults(entry);
+  const result = leave(entry, results, entry.fresh, kept);
 
   const flight = new Flight(results.roots, results.overwritten, { onFailure: undo });
   try {
-    const failure = leaves.find((leaf) => leaf.failure !== null)?.failure ?? null;
+    const failure = failureOf(leaves);
     if (failure !== null) throw failure;
     const bindings = compiled.bindings.map(({ leaf, output }) =>
       output >= 0 ? results.storageOf(output) : leaves[leaf]!.storage!,
@@ -105,8 +131,61 @@ export function replay(entry: Entry, target: Queue, args: readonly Tensor[], { s
   return result;
 }
 
-/** The tensors of one replay: what is written over, and what is new. */
-class Results {
+/** The tensors of one call. */
+interface Results {
+  /** A tensor for what the program computes. */
+  make(root: number): Tensor;
+  /** Whether a root is written over the last gradient. */
+  makeOver(root: number, gradient: Tensor | null): boolean;
+}
+
+/** Points Variables and gradients at what the program computes; the function's result. */
+function leave(
+  { traced, read, gradients }: Recording,
+  results: Results,
+  versions: TracedFunction['versions'],
+  kept: readonly Tensor[],
+): unknown {
+  for (const { variable, root } of versions) variable.take(results.make(root));
+  const resolve = (outcome: Outcome): unknown => {
+    if (outcome.root >= 0) return results.make(outcome.root);
+    return outcome.kept >= 0 ? kept[outcome.kept] : outcome.value;
+  };
+  for (const { variable, outcome } of traced.gradients) {
+    // One that the program reads is no place to write to: it may be read once more afterwards.
+    const last = read.has(variable) ? null : variable.currentGrad;
+    if (outcome.root >= 0 && results.makeOver(outcome.root, last)) continue;
+    const grad = resolve(outcome) as Tensor | null;
+    variable.grad = grad;
+    if (outcome.root >= 0) gradients.add(grad!);
+  }
+  return mapLeaves(traced.result, (leaf) => resolve(leaf as Outcome));
+}
+
+/** Tensors that get their memory when the program is there. */
+class NewResults implements Results {
+  readonly roots: readonly Tensor[];
+  readonly #made = new Set<number>();
+
+  constructor({ roots }: TracedFunction) {
+    this.roots = roots.map(({ shape, dtype }) => new Tensor(shape, dtype));
+  }
+
+  make(root: number): Tensor {
+    const tensor = this.roots[root]!;
+    // Whoever has it under one name sees what is done to it under the other.
+    if (this.#made.has(root)) tensor.captured = true;
+    this.#made.add(root);
+    return tensor;
+  }
+
+  makeOver(): boolean {
+    return false;
+  }
+}
+
+/** Tensors whose places are known: what is written over, and what is new. */
+class PlacedResults implements Results {
   readonly roots: Tensor[] = [];
   /** Versions that are written over. */
   readonly overwritten: Tensor[] = [];
@@ -122,12 +201,11 @@ class Results {
     });
   }
 
-  /** A new tensor for what the program computes. */
   make(root: number): Tensor {
     const { traced, compiled } = this.entry;
     const output = compiled.rootOutputs[root]!;
     const owner = this.#owners[output]!;
-    const tensor = new Tensor(traced.rootShapes[root]!, compiled.outputs[output]!.slot.dtype);
+    const tensor = new Tensor(traced.roots[root]!.shape, traced.roots[root]!.dtype);
     tensor.storage = owner === null ? this.#allocate(output) : owner.storage;
     // Two tensors share their numbers: neither may be overwritten.
     if (owner === null) this.#owners[output] = tensor;
@@ -192,10 +270,7 @@ function makeReady(sources: readonly Source[], args: readonly Tensor[]): void {
 
 /** Gives a Variable a buffer of its own to be written over: somebody has seen its version, and keeps it as it is. */
 function unshare(variable: Variable, target: Queue): void {
-  if (variable.current.run !== 0) target.wait(variable.current.run);
-  const { current } = variable;
-  if (current.storage === null) return;
-  const storage = new Storage(current.dtype, current.size);
-  storage.data.set(current.storage.data as never);
-  variable.unshare(storage);
+  target.wait(variable.current.run);
+  const { storage } = variable.current;
+  if (storage !== null) variable.unshare(storage.copy());
 }

@@ -1,10 +1,11 @@
 import { TraceError } from '../../errors';
+import type { DType } from '../../tensor/dtype';
 import type { Shape } from '../../tensor/shape';
 import { Storage } from '../../tensor/storage';
 import { Tensor, TensorBase, type Variable } from '../../tensor/tensor';
 import { withTrace, type OffsetSource, type TracedStep } from '../../tensor/tracing';
 import { evaluateSync } from '../evaluate';
-import type { Compiled } from '../programs';
+import type { Compilation } from '../preparation';
 import { sitesOf, trace, type Trace } from '../program/trace';
 import { expectedOf, flatten, mapLeaves, type Expected, type Leaf } from './arguments';
 import { Observer, type Guard } from './observer';
@@ -48,8 +49,8 @@ export interface TracedFunction {
   readonly sources: readonly Source[];
   /** Where a replay finds what outcomes hand on: an argument, a version or a gradient of before. */
   readonly kept: readonly Source[];
-  /** Of what the program computes. */
-  readonly rootShapes: readonly Shape[];
+  /** What the program computes. */
+  readonly roots: readonly { readonly shape: Shape; readonly dtype: DType }[];
   /** Where operations were recorded that the data can make fail. */
   readonly sites: readonly Error[];
   /** The result with outcomes for leaves. */
@@ -70,15 +71,15 @@ export interface Draws {
 }
 
 /**
- * Runs a function on placeholders, writes down all that it did, and compiles what it recorded. Nothing else of it
- * remains: Variables, gradients, step counts and generators are as before.
+ * Runs a function on placeholders, writes down all that it did, and begins to compile what it recorded. Nothing else of
+ * it remains: Variables, gradients, step counts and generators are as before.
  */
 export function traceFunction(
   fn: (...args: never[]) => unknown,
   args: readonly unknown[],
   gradMode: boolean,
-  compile: (trace: Trace) => Compiled,
-): { traced: TracedFunction; compiled: Compiled } {
+  compile: (trace: Trace) => Compilation,
+): { traced: TracedFunction; compilation: Compilation } {
   const placeholders: Tensor[] = [];
   const expected: Expected[] = [];
   flatten(args, 'arguments', (leaf, path) => expected.push(expectedOf(leaf, path)));
@@ -101,7 +102,7 @@ export function traceFunction(
     computeOutside(observer);
     const laidFlat = layFlat(observer, result, ends);
     const traced = describeTrace(laidFlat, observer, placeholders, { expected, gradMode, result, ends });
-    return { traced, compiled: compile(laidFlat) };
+    return { traced, compilation: compile(laidFlat) };
   } finally {
     observer.rollBack();
     placeholders.forEach((placeholder) => observer.nodes.add(placeholder));
@@ -202,7 +203,7 @@ function describeTrace(
     guards: [...observer.guards, ...variables.map(gradientGuard)],
     sources: laidFlat.leaves.map((leaf) => sourceOf(leaf, placeholders, observer)),
     kept,
-    rootShapes: laidFlat.roots.map(({ shape }) => shape),
+    roots: laidFlat.roots.map(({ shape, dtype }) => ({ shape, dtype })),
     sites: sitesOf(laidFlat.nodes),
     result: mapLeaves(result, outcomeOf),
     versions: ends.versions.map(({ variable, version }) => ({ variable, root: rootOf.get(version)! })),
