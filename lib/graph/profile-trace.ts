@@ -27,9 +27,10 @@ export function chromeTraceOf({ spans, runs }: Recorder, start: number): string 
     tid,
     args: { name: value },
   });
+  /** From and to in whole nanoseconds. */
   const span = (name: string, cat: string, tid: number, from: number, to: number, args?: TraceEvent['args']) => ({
     ...{ name, cat, ph: 'X' as const, pid, tid },
-    ...{ ts: (from - start) / 1000, dur: Math.max(0, to - from) / 1000 },
+    ...{ ts: from / 1000, dur: (to - from) / 1000 },
     ...(args === undefined ? {} : { args }),
   });
   const eventsOf = (run: ProgramRun): TraceEvent[] => {
@@ -39,22 +40,35 @@ export function chromeTraceOf({ spans, runs }: Recorder, start: number): string 
     const tid = isInline ? JAVASCRIPT : EXECUTOR;
     const waited = { 'waited (us)': Math.max(0, times[0]! - submitted) / 1000 };
     const name = `program of ${program.instructions.length}`;
+    const ends = apart(times.subarray(0, last + 1), start);
     const instructions = program.instructions.slice(0, last).map((instruction, i) =>
-      span(instruction.label, kernelOf(instruction), tid, times[i]!, times[i + 1]!, {
+      span(instruction.label, kernelOf(instruction), tid, ends[i]!, ends[i + 1]! - 1, {
         kernel: kernelOf(instruction),
         shapes: shapesOf(instruction),
         flops: flopsOf(instruction),
         bytes: bytesOf(instruction, program),
       }),
     );
-    return [span(name, 'program', tid, times[0]!, times[last]!, isInline ? undefined : waited), ...instructions];
+    return [span(name, 'program', tid, ends[0]!, ends[last]!, isInline ? undefined : waited), ...instructions];
   };
   const traceEvents: TraceEvent[] = [
     named('process_name', JAVASCRIPT, 'saddlepoint'),
     named('thread_name', JAVASCRIPT, 'JavaScript'),
     named('thread_name', EXECUTOR, 'programs (executor)'),
-    ...spans.map(({ phase, start: from, end: to }) => span(phase, 'JavaScript', JAVASCRIPT, from, to)),
+    ...spans.map(({ phase, start: from, end: to }) =>
+      span(phase, 'JavaScript', JAVASCRIPT, Math.floor(from - start), Math.ceil(to - start)),
+    ),
     ...runs.flatMap(eventsOf),
   ];
   return JSON.stringify({ displayTimeUnit: 'ns', traceEvents });
+}
+
+/**
+ * Times in whole nanoseconds from `start` on, two apart at least: an instruction ends one before the next begins. Readers that
+ * add up rounded microseconds would else find ends behind the beginnings that follow, and nest what does not.
+ */
+function apart(times: Float64Array, start: number): number[] {
+  const ends: number[] = [];
+  for (const time of times) ends.push(Math.max(Math.round(time - start), (ends.at(-1) ?? -Infinity) + 2));
+  return ends;
 }

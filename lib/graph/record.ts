@@ -1,4 +1,4 @@
-import { dtypes } from '../tensor/dtype';
+import { isFloat } from '../tensor/dtype';
 import { checkLimits } from '../tensor/shape';
 import { Tensor } from '../tensor/tensor';
 import { currentTrace } from '../tensor/tracing';
@@ -57,7 +57,7 @@ export function recordNode(op: Op, inputs: readonly Tensor[], attrs: unknown): T
     const input = inputs[i]!;
     if (input.pending && input.oldest < tensor.oldest) tensor.oldest = input.oldest;
   }
-  if (op.vjp !== 'none' && dtypes[dtype].isFloat && isGradEnabled())
+  if (op.vjp !== 'none' && isFloat(dtype) && isGradEnabled())
     for (let i = 0; i < inputs.length; i++)
       if (inputs[i]!.requiresGrad) {
         tensor.requiresGrad = true;

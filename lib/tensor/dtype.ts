@@ -16,21 +16,27 @@ interface DTypeInfo {
   };
   /** Position in type promotion: the higher wins. */
   readonly rank: number;
-  readonly isFloat: boolean;
 }
 
 export const dtypes: { readonly [D in DType]: DTypeInfo } = {
-  float32: { id: 0, bytes: 4, array: Float32Array, rank: 3, isFloat: true },
-  float64: { id: 1, bytes: 8, array: Float64Array, rank: 4, isFloat: true },
-  int32: { id: 2, bytes: 4, array: Int32Array, rank: 1, isFloat: false },
-  bool: { id: 3, bytes: 1, array: Uint8Array, rank: 0, isFloat: false },
-  int64: { id: 4, bytes: 8, array: BigInt64Array, rank: 2, isFloat: false },
+  float32: { id: 0, bytes: 4, array: Float32Array, rank: 3 },
+  float64: { id: 1, bytes: 8, array: Float64Array, rank: 4 },
+  int32: { id: 2, bytes: 4, array: Int32Array, rank: 1 },
+  bool: { id: 3, bytes: 1, array: Uint8Array, rank: 0 },
+  int64: { id: 4, bytes: 8, array: BigInt64Array, rank: 2 },
 };
 
 export const dtypeNames = Object.keys(dtypes) as DType[];
 
 export function isFloat(dtype: DType): boolean {
-  return dtypes[dtype].isFloat;
+  return dtype === 'float32' || dtype === 'float64';
+}
+
+const { float32 } = dtypes;
+
+/** `dtypes[dtype]` where it is asked for at every step: most are float32, and a comparison is faster than to look a name up. */
+export function infoOf(dtype: DType): DTypeInfo {
+  return dtype === 'float32' ? float32 : dtypes[dtype];
 }
 
 export function checkDType(op: string, dtype: unknown): asserts dtype is DType {
@@ -40,5 +46,5 @@ export function checkDType(op: string, dtype: unknown): asserts dtype is DType {
 
 /** The dtype of an operation on both, as in PyTorch's type promotion. */
 export function promote(a: DType, b: DType): DType {
-  return dtypes[a].rank >= dtypes[b].rank ? a : b;
+  return a === b || dtypes[a].rank >= dtypes[b].rank ? a : b;
 }

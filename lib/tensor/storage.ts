@@ -1,6 +1,6 @@
 import { constants } from 'node:buffer';
 import { BackendError, DTypeError } from '../errors';
-import { dtypes, type DType, type TypedArray } from './dtype';
+import { dtypes, infoOf, type DType, type TypedArray } from './dtype';
 
 const ALIGNMENT = 64;
 /** Of a Node buffer; an ArrayBuffer may be longer. */
@@ -86,7 +86,7 @@ export class Storage {
     readonly length: number,
     { zeroed = false } = {},
   ) {
-    const total = length * dtypes[dtype].bytes;
+    const total = length * infoOf(dtype).bytes;
     if (total > 0 && total <= LARGEST_PIECE) {
       const { slab, pieceBytes } = slabFor(dtype, total);
       this.#buffer = slab.buffer;
@@ -99,7 +99,7 @@ export class Storage {
 
   get data(): TypedArray {
     if (this.#data !== null) return this.#data;
-    const { array } = dtypes[this.dtype];
+    const { array } = infoOf(this.dtype);
     this.#data = new array(this.#buffer ?? this.#allocate(true), this.#offset, this.length);
     return this.#data;
   }

@@ -1,3 +1,5 @@
+import type { Shape } from '../../tensor/shape';
+
 const float64 = new Float64Array(1);
 const halves = new Int32Array(float64.buffer);
 /** The two halves of a float64 follow. */
@@ -28,6 +30,16 @@ export class Signature {
 
   addAll(values: readonly number[]): void {
     for (let i = 0; i < values.length; i++) this.add(values[i]!);
+  }
+
+  /** `add` of what is known to be a 32-bit integer, not the least one. */
+  addInteger(value: number): void {
+    if (this.#length === this.#words.length) this.#grow();
+    this.#words[this.#length++] = value;
+  }
+
+  addShape(shape: Shape): void {
+    for (let i = 0; i < shape.length; i++) this.addInteger(shape[i]!);
   }
 
   /** FNV-1a over the words. */

@@ -1,4 +1,4 @@
-import { dtypes } from '../../tensor/dtype';
+import { infoOf } from '../../tensor/dtype';
 import type { Tensor } from '../../tensor/tensor';
 import { resultIndex } from '../formula';
 import { opOf } from '../op';
@@ -50,16 +50,16 @@ export function trace(wanted: readonly Tensor[], options: TraceOptions = asRecor
     const { inputs, attributes, shape } = node;
     if (resultIndex(node) >= 0) {
       // The formula and its members, which are in the words of the application, say the rest.
-      signature.add(node.op!.id);
-      signature.add(attributes[0]!);
-      signature.add(inputs[0]!.index);
+      signature.addInteger(node.op!.id);
+      signature.addInteger(attributes[0]!);
+      signature.addInteger(inputs[0]!.index);
       continue;
     }
-    signature.add(node.op!.id);
-    signature.add(dtypes[node.dtype].id | (inputs.length << 4));
-    signature.add(attributes.length | (shape.length << 24));
+    signature.addInteger(node.op!.id);
+    signature.addInteger(infoOf(node.dtype).id | (inputs.length << 4));
+    signature.addInteger(attributes.length | (shape.length << 24));
     signature.addAll(attributes);
-    signature.addAll(shape);
+    signature.addShape(shape);
     for (let i = 0; i < inputs.length; i++) {
       const input = inputs[i]!;
       if (input.visit !== walk) {
@@ -68,11 +68,11 @@ export function trace(wanted: readonly Tensor[], options: TraceOptions = asRecor
         input.index = list.length;
         list.push(input);
         // A new input: its dtype and shape.
-        signature.add(-1 - dtypes[input.dtype].id);
-        signature.add(input.shape.length);
-        signature.addAll(input.shape);
+        signature.addInteger(-1 - infoOf(input.dtype).id);
+        signature.addInteger(input.shape.length);
+        signature.addShape(input.shape);
       }
-      signature.add((input.index << 2) | (input.isScalar ? 0 : input.pending ? 1 : 2));
+      signature.addInteger((input.index << 2) | (input.isScalar ? 0 : input.pending ? 1 : 2));
     }
   }
   const donors = new Array<number>(roots.length);
@@ -80,8 +80,8 @@ export function trace(wanted: readonly Tensor[], options: TraceOptions = asRecor
     // Only if this program reads it.
     const donor = options.donor(roots[i]!);
     donors[i] = donor === null || donor.visit !== walk ? -1 : donor.index;
-    signature.add(roots[i]!.index);
-    signature.add(donors[i]!);
+    signature.addInteger(roots[i]!.index);
+    signature.addInteger(donors[i]!);
   }
   return { nodes, leaves, scalars, roots, donors, signature };
 }

@@ -2,7 +2,7 @@ import type { Backend, Run, RunFailure } from '../../../lib/graph/backend';
 import { foldNames, opcodeIds, opcodes, type Fold, type Opcode } from '../../../lib/graph/program/elementwise';
 import type { KernelName } from '../../../lib/graph/program/kernels';
 import type { BufferSpec, Program, View } from '../../../lib/graph/program/program';
-import { dtypes, type DType } from '../../../lib/tensor/dtype';
+import { dtypes, isFloat, type DType } from '../../../lib/tensor/dtype';
 import { Storage } from '../../../lib/tensor/storage';
 
 /** An array as tests write it: `values` fill a buffer, of which the view sees `shape` through `strides` from `offset`. */
@@ -150,7 +150,7 @@ export function runStorages(backend: Backend, call: KernelCall): Storage[] {
   const inputs = (call.inputs ?? []).map(storageOf);
   // Nothing of what an output held before may be left.
   const outputs = call.outputs.map(({ dtype, shape }) =>
-    storageOf(dense(dtype, shape, dtype === 'int64' ? [77n] : [dtypes[dtype].isFloat ? 12345.5 : 77])),
+    storageOf(dense(dtype, shape, dtype === 'int64' ? [77n] : [isFloat(dtype) ? 12345.5 : 77])),
   );
   const failure = backend.runInline(makeRun(backend, programOf(call), [...inputs, ...outputs], call.scalars));
   if (failure !== null) throw new KernelError(failure);
