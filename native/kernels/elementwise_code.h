@@ -44,7 +44,8 @@ constexpr int chainBlock = 2048;  // where nothing but chains reads and writes i
 constexpr int largeBlock = 512;
 constexpr int smallBlock = 256;  // with many streams, so that their blocks fit the first-level cache
 constexpr int smallBlockFromStreams = 7;
-constexpr int prefetchFromElements = 32768;  // smaller segments are in a cache anyway
+constexpr int prefetchFromElements = 32768;        // smaller segments are in a cache anyway
+constexpr int64_t prefetchUpToPicoseconds = 1000;  // what takes longer an element does not wait for memory
 
 // Hands out the parts of one scratch allocation.
 struct Carver {
@@ -129,6 +130,15 @@ inline int blockOf(const Code& code) {
   return chainBlock;
 }
 
+// About how many picoseconds an element takes: what is worth splitting.
+inline int64_t picosecondsOf(const Code& code) {
+  const int32_t* at = code.scalarDTypes + code.scalars;
+  int64_t picoseconds = 100 * code.streams();
+  for (int t = 0; t < code.steps; t++)
+    picoseconds += stepCost(static_cast<Opcode>(at[6 * t]), static_cast<DType>(at[6 * t + 1]));
+  return picoseconds;
+}
+
 // False where there is no memory. `block` 0: as the code has streams.
 inline bool decode(const Call& call, int block, Code& code) {
   const size_t count = static_cast<size_t>(call.attributeCount);
@@ -174,7 +184,7 @@ inline bool decode(const Call& call, int block, Code& code) {
   int64_t largest = 0;
   for (int s = 0; s < code.segments; s++) largest = larger<int64_t>(largest, code.space(s).size);
   groupSteps(code, largest, uses);
-  code.prefetches = largest >= prefetchFromElements;
+  code.prefetches = largest >= prefetchFromElements && picosecondsOf(code) <= prefetchUpToPicoseconds;
   if (code.prefetches) planPrefetch(code, slotOfRegister);
   if (block == 0) block = blockOf(code);
   // Short ones lie close together.
@@ -185,15 +195,6 @@ inline bool decode(const Call& call, int block, Code& code) {
     code.workerBytes += roundUp64(static_cast<size_t>(code.block) * static_cast<size_t>(code.slotBytes[i]));
   }
   return true;
-}
-
-// About how many picoseconds an element takes: what is worth splitting.
-inline int64_t picosecondsOf(const Code& code) {
-  const int32_t* at = code.scalarDTypes + code.scalars;
-  int64_t picoseconds = 100 * code.streams();
-  for (int t = 0; t < code.steps; t++)
-    picoseconds += stepCost(static_cast<Opcode>(at[6 * t]), static_cast<DType>(at[6 * t + 1]));
-  return picoseconds;
 }
 
 }  // namespace

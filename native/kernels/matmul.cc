@@ -8,13 +8,13 @@ namespace saddlepoint {
 namespace {
 
 // Work of a part in multiply-adds: enough to outweigh starting it, a sixteenth of all where that is not too much.
-enum { kLeastWork = 1 << 20, kMostWork = 1 << 26, kRowsInCache = 560 };
+enum { kLeastWork = 1 << 20, kMostWork = 1 << 29, kRowsInCache = 560 };
 
 // Rows a page apart share a set of the first-level cache, which holds so many of them.
 enum { kPage = 4096, kWays = 12 };
 
-// Contiguous rows are read where they lie, for a micro-kernel goes along few of them; others are packed if enough columns
-// share the cost.
+// Contiguous rows are read where they lie, for a micro-kernel goes along few of them; others are packed if enough
+// columns share the cost.
 template <typename T>
 bool mustPack(const Matrix<T>& a, int rows, ptrdiff_t columns) {
   return rows > 1 && a.column != 1 && columns > 2 * kWideVectors * Vec<T>::lanes;
@@ -52,6 +52,17 @@ ColumnPanel<T> columnsOf(const Matrix<T>& b, bool pack, int k0, int steps, ptrdi
   if (!pack && count == width) return {from, b.row};
   packPanel(panel, width, count, steps, from, b.column, b.row);
   return {panel, width};
+}
+
+// Of a B that the second-level cache may still hold when its panels are packed.
+enum { kNearElements = 1 << 18 };
+
+// Where the panel after that of block k0 lies which ends before column j.
+template <typename T>
+Matrix<T> panelAfter(const Matrix<T>& b, int k0, int steps, int depth, ptrdiff_t j, ptrdiff_t columns) {
+  const bool isLast = j >= columns, hasLines = b.row == 1 || b.column == 1;
+  if (!hasLines || (isLast && k0 + steps >= depth)) return {nullptr, 0, 0};
+  return {b.data + (isLast ? k0 + steps : k0) * b.row + (isLast ? 0 : j) * b.column, b.row, b.column};
 }
 
 size_t panelElements(int depth, int lanes) {
@@ -116,9 +127,8 @@ void multiplySmall(const Product<T>& p, const Matrix<T>& a, const Matrix<T>& b, 
     const int most = vectors == 1 ? kNarrowRows : kWideRows;
     for (int i = 0, panels = static_cast<int>(ceilDivide(p.rows, most)); panels > 0; --panels) {
       const int height = static_cast<int>(ceilDivide(p.rows - i, panels));
-      microKernelFor<T, false>(height, vectors)(p.depth, a.data + i * a.row, a.row, a.column, columns.data,
-                                                columns.row, c + static_cast<ptrdiff_t>(i) * p.columns + j, p.columns,
-                                                count, false);
+      microKernelFor<T, false>(height, vectors)(p.depth, a.data + i * a.row, a.row, a.column, columns.data, columns.row,
+                                                c + static_cast<ptrdiff_t>(i) * p.columns + j, p.columns, count, false);
       i += height;
     }
     j += count;
@@ -186,6 +196,8 @@ Failure multiplyInParts(const Call& call, const Product<T>& p, const Matrix<T>& 
   const ptrdiff_t columnBlocks = ceilDivide(columnPanels, most);
   const ptrdiff_t columnsPerBlock = ceilDivide(columnPanels, columnBlocks) * width;
 
+  const bool isFar = static_cast<int64_t>(p.columns) * p.depth > kNearElements;
+
   T* packed = packA ? scratchOf<T>(call, 0, 0, static_cast<size_t>(p.rows) * p.depth) : nullptr;
   if (packA && !packed) return kFailMemory;
   const ptrdiff_t depthBlocks = ceilDivide(p.depth, kDepthBlock);
@@ -219,8 +231,10 @@ Failure multiplyInParts(const Call& call, const Product<T>& p, const Matrix<T>& 
               if (!packA) return RowBlock<T>{a.data + k0 * a.column, a.row, a.column, false};
               return RowBlock<T>{packed + static_cast<ptrdiff_t>(k0) * p.rows + row * steps, 0, 0, true};
             },
-            [&](int k0, int steps, ptrdiff_t j, int count, int panelWidth) {
-              return columnsOf(columns, packB, k0, steps, j, count, panelWidth, panel);
+            [&](int k0, int steps, ptrdiff_t j, int taken, int panelWidth) {
+              ColumnPanel<T> at = columnsOf(columns, packB, k0, steps, j, taken, panelWidth, panel);
+              if (isFar) at.next = panelAfter(columns, k0, steps, p.depth, j + taken, count);
+              return at;
             },
             c + row * p.columns + column, p.columns, false);
         return finish();
