@@ -145,13 +145,8 @@ function start(
   const failure = failureOf(wanted) ?? failureOf(traced.leaves);
   if (traced.roots.length === 0 && failure === null) return null;
   const flight = new Flight(traced.roots, NONE, options);
-  try {
-    if (failure !== null) throw failure;
-    launch(target, flight, compilationOf(traced, target), operandsOf(traced), sync, () => release(traced));
-  } catch (error) {
-    // What cannot start fails like what stops on its way: Variables go back, dependents get the same cause.
-    target.fail(flight, error as Error);
-  }
+  if (failure !== null) target.fail(flight, failure);
+  else launch(target, flight, compilationOf(traced, target), operandsOf(traced), sync, () => release(traced));
   return flight.hasFailed || target.isRunning(flight.id) ? flight.completion : null;
 }
 
@@ -161,7 +156,10 @@ function operandsOf({ leaves, scalars, roots, nodes }: Trace): Operands {
   return { leaves, scalars: values, roots, sites: sitesOf(nodes) };
 }
 
-/** Starts a run on its way to the queue: at once, or when its program is there; `onReady` is called just before. */
+/**
+ * Starts a run on its way to the queue: at once, or when its program is there; `onReady` is called just before. What cannot
+ * start fails like what stops on its way: Variables go back, dependents get the same cause.
+ */
 export function launch(
   target: Queue,
   flight: Flight,
@@ -170,15 +168,21 @@ export function launch(
   sync: boolean,
   onReady: (compiled: Compiled) => void,
 ): void {
-  if (!compilation.isShort) compilation.begin();
   const preparation = new Preparation(target, flight, compilation, operands);
   const enqueueNow = (): void => {
     const compiled = preparation.finish();
     onReady(compiled);
     enqueue(target, flight, compiled, sync);
   };
-  if (sync || compilation.isShort) enqueueNow();
-  else prepareInSlices(target, flight, preparation, enqueueNow);
+  try {
+    if (sync || compilation.isShort) enqueueNow();
+    else {
+      compilation.begin();
+      prepareInSlices(target, flight, preparation, enqueueNow);
+    }
+  } catch (error) {
+    target.fail(flight, error as Error);
+  }
 }
 
 /** It has its value, or will have it when its run ends. */

@@ -5,6 +5,7 @@ import { dtypes } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
 import type { Backend } from './backend';
 import { bytesOf } from './program/costs';
+import type { Slot } from './program/lower';
 import type { Plan } from './program/plan';
 
 const units: { readonly [unit: string]: number } = {
@@ -36,7 +37,7 @@ export function checkMemory(plan: Plan, leaves: readonly Tensor[], backend: Back
   if (limit === null) return;
   const arena = Math.max(0, plan.program.arenaBytes - backend.arenaBytes);
   const outputs = plan.outputs.reduce(
-    (sum, { slot, donor }) => sum + (donor >= 0 ? 0 : slot.length * dtypes[slot.dtype].bytes),
+    (sum, { slot, donor }) => sum + (donor >= 0 && !leaves[donor]!.captured ? 0 : bytesToMake(slot, leaves[donor])),
     leaves.reduce((sum, { storage }) => sum + (storage?.bytesToAllocate ?? 0), 0),
   );
   if (arena + outputs === 0 || held(backend) + arena + outputs <= limit) return;
@@ -44,6 +45,11 @@ export function checkMemory(plan: Plan, leaves: readonly Tensor[], backend: Back
   garbageCollector()();
   const left = held(backend);
   if (left + arena + outputs > limit) throw errorOf(plan, { arena, outputs, held: left, limit });
+}
+
+/** An output's own memory; the copy of a version that has none yet takes what that would have taken. */
+function bytesToMake({ length, dtype }: Slot, version: Tensor | undefined): number {
+  return length * dtypes[dtype].bytes - (version?.storage?.bytesToAllocate ?? 0);
 }
 
 /** The portable backend's arena is an ArrayBuffer, too. */

@@ -169,7 +169,7 @@ function* bind(
 }
 
 /** Where the version that replaces this one is written: over it, or over a copy if somebody has seen it. */
-export function storageOver(version: Tensor, target: Queue): Storage {
+function storageOver(version: Tensor, target: Queue): Storage {
   if (!version.captured) return version.storage!;
   target.wait(version.run);
   if (version.failure !== null) throw version.failure;

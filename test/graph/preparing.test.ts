@@ -177,7 +177,7 @@ onEachBackend('the first call of a long compiled function', (backend) => {
   beforeEach(() => settled());
   afterEach(() => setMemoryLimit(null));
 
-  /** Two values, a weight moved in place by later calls, and its gradient, as a training step has them. */
+  /** A training step of one weight; its loss is returned under two names. */
   function made(start: number) {
     const weight = new Variable(tensor([[start]]), { requiresGrad: true });
     const optimizer = new Adam([weight], { lr: 0.5 });
@@ -191,6 +191,7 @@ onEachBackend('the first call of a long compiled function', (backend) => {
     });
     return { weight, optimizer, step, added: times };
   }
+  type Made = ReturnType<typeof made>;
 
   test('is compiled between turns; later ones replay its program, and what it left stays as it is', async () => {
     const before = stats();
@@ -222,9 +223,9 @@ onEachBackend('the first call of a long compiled function', (backend) => {
 
   test('is finished at once by the next call, by whoever reads, explains or chooses another backend', async () => {
     for (const wait of [
-      ({ step }: ReturnType<typeof made>) => void step(tensor([[1]])),
-      ({ weight }: ReturnType<typeof made>) => void weight.dataSync(),
-      ({ step }: ReturnType<typeof made>) => void expect(compile.explain(step).programs).toHaveLength(1),
+      ({ step }: Made) => void step(tensor([[1]])),
+      ({ weight }: Made) => void weight.dataSync(),
+      ({ step }: Made) => void expect(compile.explain(step).programs).toHaveLength(1),
       () => useBackend(backend),
     ]) {
       const all = made(2);
@@ -235,6 +236,33 @@ onEachBackend('the first call of a long compiled function', (backend) => {
       expect(numbers(loss)).toEqual([(2 + all.added) * 2]);
     }
     await settled();
+  });
+
+  test('waits for arguments that are long recipes themselves, as later calls do', async () => {
+    const short = compile((x: Tensor) => add(x, 1));
+    for (let call = 0; call < 2; call++) {
+      const { y, added } = long(tensor([[1]]));
+      expect(await readItem(short(y))).toBe(2 + added + 1);
+    }
+  });
+
+  test('counts copies of weights that somebody has seen against the limit, before they are made', async () => {
+    const weight = new Variable(ones([1024, 1024]), { requiresGrad: true });
+    evaluateSync([weight.current]);
+    const optimizer = new Adam([weight], { lr: 0.5 });
+    const step = compile(() => {
+      optimizer.zeroGrad();
+      const loss = sum(mul(weight, weight));
+      loss.backward();
+      void optimizer.step();
+      return loss;
+    });
+    // 4 MiB each for the new weight, both states and the gradient.
+    setMemoryLimit(1);
+    await expect(readItem(step())).rejects.toThrow(/needs 16\.0 MiB more/);
+    setMemoryLimit(null);
+    expect(await readItem(step())).toBe(1024 * 1024);
+    expect(weight.dataSync()[7]).toBeCloseTo(0.5, 5);
   });
 
   test('that cannot have its memory leaves weights and steps as they were, and the next call goes on', async () => {

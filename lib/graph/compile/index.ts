@@ -7,7 +7,7 @@ import type { Compilation } from '../preparation';
 import type { Queue } from '../queue';
 import { describe, leavesOf, mismatch, type Leaf } from './arguments';
 import { explain, type Explanation } from './explain';
-import { advance, entryOf, recordingOf, replay, run, type Entry } from './replay';
+import { advance, entryOf, firstRun, recordingOf, replay, type Entry } from './replay';
 import { traceFunction, type TracedFunction } from './tracing';
 
 export interface CompileOptions {
@@ -104,10 +104,10 @@ class CompiledFunction {
       if (i > 0) this.entries.unshift(...this.entries.splice(i, 1));
       return replay(entry, target, tensors, advanced);
     }
-    return this.#record(args, leaves, target);
+    return this.#firstCall(args, leaves, target);
   }
 
-  #record(args: readonly unknown[], leaves: readonly Leaf[], target: Queue): unknown {
+  #firstCall(args: readonly unknown[], leaves: readonly Leaf[], target: Queue): unknown {
     const last = this.entries[0];
     const reason =
       last === undefined
@@ -119,7 +119,7 @@ class CompiledFunction {
     this.recordings.push(reason);
     if (this.recordings.length > MAX_REASONS) this.recordings.splice(1, 1);
     const recording = recordingOf(traced);
-    return run(recording, compilation, target, leaves.filter(isTensor), advanced, (compiled) => {
+    return firstRun(recording, compilation, target, leaves.filter(isTensor), advanced, (compiled) => {
       this.entries.unshift(entryOf(recording, compiled));
       if (this.entries.length > this.cacheLimit) this.entries.pop();
     });

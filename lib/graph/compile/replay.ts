@@ -80,7 +80,7 @@ export function advance({ steps, generators, scalars }: TracedFunction): Advance
  * The first run of a recording, whose program may still be compiled between turns of the event loop: as a recipe's that
  * is submitted. Leaves behind what the function would have left. `onReady` is told the program.
  */
-export function run(
+export function firstRun(
   recording: Recording,
   compilation: Compilation,
   target: Queue,
@@ -89,18 +89,14 @@ export function run(
   onReady: (compiled: Compiled) => void,
 ): unknown {
   const { traced } = recording;
-  makeReady(traced.sources, args);
+  makeReady(traced.sources, args, target);
   const kept = traced.kept.map((source) => keep(source, args));
   const leaves = traced.sources.map((source) => tensorOf(source, args));
   const results = new NewResults(traced);
   const result = leave(recording, results, traced.versions, kept);
   const flight = new Flight(results.roots, [], { onFailure: undo });
   const operands = { leaves, scalars, roots: results.roots, sites: traced.sites };
-  try {
-    launch(target, flight, compilation, operands, false, onReady);
-  } catch (error) {
-    target.fail(flight, error as Error);
-  }
+  launch(target, flight, compilation, operands, false, onReady);
   return result;
 }
 
@@ -108,7 +104,7 @@ export function run(
 export function replay(entry: Entry, target: Queue, args: readonly Tensor[], { scalars, undo }: Advanced): unknown {
   const { traced, compiled } = entry;
   entry.replays++;
-  makeReady(traced.sources, args);
+  makeReady(traced.sources, args, target);
   const kept = traced.kept.map((source) => keep(source, args));
   for (const variable of entry.inPlace) if (variable?.current.captured === true) unshare(variable, target);
   const leaves = traced.sources.map((source) => tensorOf(source, args));
@@ -257,15 +253,18 @@ function keep(source: Source, args: readonly Tensor[]): Tensor {
 }
 
 /** What the program starts from gets its values: recipes run before it, and a number that is a tensor gets memory. */
-function makeReady(sources: readonly Source[], args: readonly Tensor[]): void {
+function makeReady(sources: readonly Source[], args: readonly Tensor[], target: Queue): void {
   const pending: Tensor[] = [];
   for (const source of sources) {
     const tensor = tensorOf(source, args);
     if (tensor.pending) pending.push(tensor);
     else if (tensor.scalar !== null) tensor.storage ??= Storage.from(tensor.dtype, [tensor.scalar]);
   }
+  if (pending.length === 0) return;
   // Their error becomes that of the replay.
-  if (pending.length > 0) submit(pending).observed = true;
+  submit(pending).observed = true;
+  // Long recipes are prepared in slices; what reads them binds their memory now.
+  target.finishPreparing();
 }
 
 /** Gives a Variable a buffer of its own to be written over: somebody has seen its version, and keeps it as it is. */
