@@ -25,6 +25,7 @@
       "native/kernels/cross_entropy.cc",
       "native/kernels/elementwise.cc",
       "native/kernels/index.cc",
+      "native/kernels/layernorm.cc",
       "native/kernels/matmul.cc",
       "native/kernels/peak.cc",
       "native/kernels/pool_average.cc",

@@ -1,6 +1,8 @@
 import { ShapeError, ValueError } from '../errors';
 import { labelled, noGrad } from '../graph/modes';
 import { add, div, mul, pow, rsqrt, square, sub } from '../ops/elementwise';
+import { full } from '../ops/create';
+import { layerNorm as normalizeRows } from '../ops/layer-norm';
 import { asFloat } from '../ops/operands';
 import { pad } from '../ops/place';
 import { avgPool2d } from '../ops/pool';
@@ -68,9 +70,14 @@ export function layerNorm(x: TensorBase, normalizedShape: number | Shape, option
   const shape = lastDims('layerNorm', x, normalizedShape);
   checkNumber('layerNorm', 'eps', eps, { least: 0 });
   checkSizes('layerNorm', shape, { weight, bias });
-  return labelled('layerNorm', () =>
-    affine(standardized(asFloat('layerNorm', x), dimsFromEnd(shape.length), eps), weight, bias, shape),
-  );
+  return labelled('layerNorm', () => {
+    const length = sizeOf(shape);
+    const perColumn = (values: TensorBase | null, value: number): Tensor =>
+      values ? reshape(values, [length]) : full([length], value, { dtype: tensor.dtype });
+    const tensor = asFloat('layerNorm', x);
+    const rows = reshape(tensor, [length === 0 ? 0 : tensor.size / length, length]);
+    return reshape(normalizeRows(rows, perColumn(weight, 1), perColumn(bias, 0), { eps }), tensor.shape);
+  });
 }
 
 export interface RMSNormOptions {

@@ -66,6 +66,7 @@ export {
   type MaxPoolOptions,
 } from './pool';
 export type { PairLike } from './window';
+export { layerNorm, layerNormInputGrad, layerNormWeightGrads, type RowNormOptions } from './layer-norm';
 export { batchNorm, batchNormGradSums, batchNormStatistics, type BatchNormOptions } from './norm';
 export { embedding, embeddingGrad, gather, oneHot, scatterAdd } from './indexing';
 export {

@@ -53,10 +53,11 @@ bool runPart(const Code& code, const Cut& cut, int part, int worker) {
     const int64_t taken = smaller(left, blocks - skipped), size = code.output(s, 0).size;
     const int64_t begin = skipped * code.block, end = smaller(size, (skipped + taken) * code.block);
     machine.seek(s, begin, size);
-    for (int64_t at = begin; at < end; at += code.block) {
-      const int n = static_cast<int>(smaller<int64_t>(code.block, end - at));
+    for (int64_t at = begin; at < end;) {
+      const int n = machine.blockOf(end - at);
       machine.run(n);
       machine.next(n);
+      at += n;
     }
     left -= taken;
     skipped = 0;

@@ -4,6 +4,7 @@
 #include "elementwise_groups.h"
 #include "kernel.h"
 #include "parallel.h"
+#include "strided.h"
 
 namespace saddlepoint {
 namespace {
@@ -13,6 +14,9 @@ struct Code {
   const Call* call;
   int32_t segments, inputs, outputs, scalars, steps, slots;  // inputs and outputs of one segment
   int32_t block;                                             // elements that go through all steps together
+  int32_t constantElements;  // that the memory of a constant holds: chains read a vector of it, loops as many as they
+                             // run over
+  int64_t row;               // elements after which rowValues change, so that no block crosses them; 0: there are none
   bool prefetches;
   StepCode* code;
   int32_t groups, links;
@@ -23,7 +27,9 @@ struct Code {
   const int32_t* folds;        // of each output
   int32_t* outputSlots;
   int32_t* slotBytes;  // of an element
-  size_t* offsets;     // of each slot in a worker's scratch
+  bool*
+      constants;  // for each slot whether a block has one value for it: scalars, and inputs that are the same for a row
+  size_t* offsets;  // of each slot in a worker's scratch
   int32_t* prefetched;
   size_t workerBytes;
 
@@ -118,16 +124,41 @@ inline void groupSteps(Code& code, int64_t largest, SlotUse* uses) {
   code.links = 0;
   code.group[0] = {0, code.steps, 0, 0};
   if (largest < chainElements || code.steps < 2) return;
-  Grouping grouping(code.code, code.steps, code.inputs, code.inputs + code.scalars, code.group, code.link, uses);
-  code.groups = grouping.run(code.slots, code.outputSlots, code.outputs);
+  for (int i = 0; i < code.slots; i++) uses[i] = {-1, -1, 0, code.constants[i]};
+  for (int i = 0; i < code.outputs; i++) uses[code.outputSlots[i]].lastRead = code.steps;
+  Grouping grouping(code.code, code.steps, code.group, code.link, uses);
+  code.groups = grouping.run();
   code.links = grouping.links();
 }
 
-inline int blockOf(const Code& code) {
-  for (int g = 0; g < code.groups; g++) {
-    if (code.group[g].links == 0) return code.streams() >= smallBlockFromStreams ? smallBlock : largeBlock;
+// Finds the inputs that are one value, or broadcast along rows of one length, such as what belongs to the channels of
+// images.
+inline void findConstants(Code& code) {
+  for (int i = 0; i < code.inputs; i++) {
+    const View& view = code.input(0, i);
+    const StridedDims dims = collapseDims(view.shape, view.strides, view.rank);
+    // Loops over what chains leave of a row would cost more than it saves.
+    const int left = dims.rank == 0 ? 0 : dims.shape[0] % chainElements;
+    if (dims.rank == 0 || dims.strides[0] != 0 || dims.shape[0] < chainElements || 8 * left > dims.shape[0]) continue;
+    if (dims.rank == 1) {
+      code.constants[i] = true;
+      continue;
+    }
+    if (code.row == 0) code.row = dims.shape[0];
+    code.constants[i] = code.row == dims.shape[0];
   }
-  return chainBlock;
+}
+
+inline bool isOfChains(const Code& code) {
+  for (int g = 0; g < code.groups; g++) {
+    if (code.group[g].links == 0) return false;
+  }
+  return true;
+}
+
+inline int blockOf(const Code& code) {
+  if (isOfChains(code)) return chainBlock;
+  return code.streams() >= smallBlockFromStreams ? smallBlock : largeBlock;
 }
 
 // About how many picoseconds an element takes: what is worth splitting.
@@ -139,7 +170,7 @@ inline int64_t picosecondsOf(const Code& code) {
   return picoseconds;
 }
 
-// False where there is no memory. `block` 0: as the code has streams.
+// False where there is no memory. `block` 0: as the code has streams, and then blocks end where rows do.
 inline bool decode(const Call& call, int block, Code& code) {
   const size_t count = static_cast<size_t>(call.attributeCount);
   const int32_t registers = static_cast<int32_t>(call.attributes[2]);
@@ -155,7 +186,8 @@ inline bool decode(const Call& call, int block, Code& code) {
   Carver carver{scratchOf<char>(call, 0, 0,
                                 roundUp64(count * 4) + roundUp64(steps * sizeof(StepCode)) +
                                     roundUp64(streams * 4) * 2 + roundUp64(maxSlots * 4) + roundUp64(maxSlots * 8) * 2 +
-                                    roundUp64(steps * sizeof(Group)) + roundUp64(maxLinks(steps) * sizeof(LinkCode)) +
+                                    roundUp64(maxSlots) + roundUp64(steps * sizeof(Group)) +
+                                    roundUp64(maxLinks(steps) * sizeof(LinkCode)) +
                                     roundUp64(maxSlots * sizeof(SlotUse)))};
   if (carver.at == nullptr) return false;
   int32_t* attributes = carver.take<int32_t>(count);
@@ -165,6 +197,7 @@ inline bool decode(const Call& call, int block, Code& code) {
   code.prefetched = carver.take<int32_t>(streams);
   code.slotBytes = carver.take<int32_t>(maxSlots);
   code.offsets = carver.take<size_t>(maxSlots);
+  code.constants = carver.take<bool>(maxSlots);
   int32_t* slotOfRegister = carver.take<int32_t>(2 * maxSlots);
   code.group = carver.take<Group>(steps);
   code.link = carver.take<LinkCode>(maxLinks(steps));
@@ -181,6 +214,9 @@ inline bool decode(const Call& call, int block, Code& code) {
   code.folds = at + code.outputs;
   code.scalarSlots = code.folds + code.outputs;
 
+  for (int i = 0; i < code.slots; i++) code.constants[i] = i >= code.inputs && i < code.inputs + code.scalars;
+  code.row = 0;
+  if (code.segments == 1 && block == 0) findConstants(code);
   int64_t largest = 0;
   for (int s = 0; s < code.segments; s++) largest = larger<int64_t>(largest, code.space(s).size);
   groupSteps(code, largest, uses);
@@ -189,6 +225,7 @@ inline bool decode(const Call& call, int block, Code& code) {
   if (block == 0) block = blockOf(code);
   // Short ones lie close together.
   code.block = static_cast<int32_t>(smaller<int64_t>(block, largest / 16 * 16 + 16));
+  code.constantElements = isOfChains(code) ? smaller<int32_t>(code.block, chainElements) : code.block;
   code.workerBytes = 0;
   for (int i = 0; i < code.slots; i++) {
     code.offsets[i] = code.workerBytes;

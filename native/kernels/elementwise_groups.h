@@ -37,28 +37,22 @@ struct SlotUse {
   int32_t lastRead;  // by this step, or behind all of them: an output
   int32_t writer;    // the link that stores what the chain at hand has written last; -1: none
   int32_t bytes;     // of an element, in the chain at hand; 0: not used yet
+  bool isConstant;   // the same for all elements of a block
 };
 
 class Grouping {
  public:
-  // `groups` has room for as many as steps, `links` for maxLinks, `uses` for all slots.
-  Grouping(const StepCode* code, int32_t steps, int32_t firstScalar, int32_t endScalar, Group* groups, LinkCode* links,
-           SlotUse* uses)
-      : code_(code),
-        steps_(steps),
-        firstScalar_(firstScalar),
-        endScalar_(endScalar),
-        groups_(groups),
-        links_(links),
-        uses_(uses) {}
+  // `groups` has room for as many as steps, `links` for maxLinks. In `uses` outputs are last read by step number `steps`,
+  // other slots by none, -1; all have no writer and no bytes.
+  Grouping(const StepCode* code, int32_t steps, Group* groups, LinkCode* links, SlotUse* uses)
+      : code_(code), steps_(steps), groups_(groups), links_(links), uses_(uses) {}
 
   // The number of groups.
-  int32_t run(int32_t slots, const int32_t* outputSlots, int32_t outputs) {
-    for (int32_t i = 0; i < slots; i++) uses_[i] = {-1, -1, 0};
+  int32_t run() {
     for (int32_t t = 0; t < steps_; t++) {
-      uses_[code_[t].a].lastRead = uses_[code_[t].b].lastRead = uses_[code_[t].c].lastRead = t;
+      const int32_t operands[3] = {code_[t].a, code_[t].b, code_[t].c};
+      for (const int32_t slot : operands) uses_[slot].lastRead = larger(uses_[slot].lastRead, t);
     }
-    for (int32_t i = 0; i < outputs; i++) uses_[outputSlots[i]].lastRead = steps_;
     for (int32_t t = 0; t < steps_;) {
       int32_t end = t;
       while (end < steps_ && end - t < maxChainSteps && isLink(code_[end]) && keepsWidths(code_[end])) end++;
@@ -161,7 +155,7 @@ class Grouping {
     if (uses_[slot].writer >= 0) links_[uses_[slot].writer].function = runLink<Store>;
   }
 
-  bool isScalar(int32_t slot) const { return slot >= firstScalar_ && slot < endScalar_; }
+  bool isScalar(int32_t slot) const { return uses_[slot].isConstant; }
 
   void add(LinkFunction function, int32_t x, int32_t y) { links_[linkCount_++] = {function, x, y}; }
 
@@ -174,7 +168,7 @@ class Grouping {
   }
 
   const StepCode* code_;
-  const int32_t steps_, firstScalar_, endScalar_;
+  const int32_t steps_;
   Group* groups_;
   LinkCode* links_;
   SlotUse* uses_;

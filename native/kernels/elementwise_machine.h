@@ -62,14 +62,28 @@ class Machine {
     for (int i = 0; i < code_.scalars; i++) bindScalar(segment, i);
     for (int i = 0; i < code_.outputs; i++) bindOutput(segment, i);
     isFirst_ = false;
+    hasSought_ = true;
+  }
+
+  // How many of the next n elements are a block.
+  int blockOf(int64_t n) const {
+    const int64_t most = code_.row == 0 ? n : smaller(n, code_.row - first_ % code_.row);
+    return static_cast<int>(smaller<int64_t>(code_.block, most));
   }
 
   // Computes the next n elements, at most a block; `next` goes on behind them.
   void run(int n) {
     for (int i = 0; i < gatherCount_; i++) {
       Gather& gather = gathers_[i];
+      if (code_.constants[gather.slot]) {
+        if (hasSought_ || gather.at.position[0] == 0)
+          fillSlot(gather.slot, gather.data + gather.at.offset * code_.slotBytes[gather.slot]);
+        gather.at.advance(gather.dims, n);
+        continue;
+      }
       gatherBytes(pointers_[gather.slot], gather.data, gather.dims, gather.at, n, code_.slotBytes[gather.slot]);
     }
+    hasSought_ = false;
     for (int g = 0; g < code_.groups; g++) {
       const Group& group = code_.group[g];
       if (group.links == 0 || n < chainElements) {
@@ -131,17 +145,18 @@ class Machine {
     for (int t = group.firstStep; t < group.firstStep + group.steps; t++) {
       const StepCode& step = code_.code[t];
       const int bytes = whole * dtypeBytes[step.dtype];
+      const auto rest = [&](int slot, int done) { return pointers_[slot] + (code_.constants[slot] ? 0 : done); };
       step.step(pointers_[step.destination] + whole * dtypeBytes[resultDType(step.opcode, step.dtype)],
-                pointers_[step.a] + (step.opcode == op_where ? whole : bytes), pointers_[step.b] + bytes,
-                pointers_[step.c] + bytes, n - whole, first_ + whole);
+                rest(step.a, step.opcode == op_where ? whole : bytes), rest(step.b, bytes), rest(step.c, bytes),
+                n - whole, first_ + whole);
     }
   }
 
   char* scratchOfSlot(int slot) const { return scratch_ + code_.offsets[slot]; }
 
   void fillSlot(int slot, const void* value) {
-    const int count = static_cast<int>(smaller<int64_t>(size_, code_.block));
-    fillBytes(pointers_[slot], value, count, code_.slotBytes[slot]);
+    fillBytes(pointers_[slot], value, code_.constants[slot] ? code_.constantElements : code_.block,
+              code_.slotBytes[slot]);
   }
 
   void bindInput(int i, const View& view) {
@@ -162,14 +177,14 @@ class Machine {
     gatherCount_++;
   }
 
-  // A whole block is filled, whatever the segment's size, so that the next segment finds it.
+  // As much is filled as any segment reads, so that the next one finds it.
   void bindScalar(int segment, int i) {
     const double value = code_.call->scalars[code_.scalarSlots[segment * code_.scalars + i]];
     if (!isFirst_ && __builtin_memcmp(&value, &scalars_[i], sizeof value) == 0) return;
     scalars_[i] = value;
     const int slot = code_.inputs + i;
     const Scalar scalar = scalarOf(static_cast<DType>(code_.scalarDTypes[i]), value);
-    fillBytes(pointers_[slot], scalar.bytes, code_.block, code_.slotBytes[slot]);
+    fillBytes(pointers_[slot], scalar.bytes, code_.constantElements, code_.slotBytes[slot]);
   }
 
   void bindOutput(int segment, int i) {
@@ -191,6 +206,8 @@ class Machine {
 
   bool bypassesCaches(int segment, const View& output) const {
     const bool aligned = reinterpret_cast<uintptr_t>(output.data) % 64 == 0;
+    // Blocks that end with rows leave the next ones unaligned.
+    if (code_.row * dtypeBytes[output.dtype] % 64 != 0) return false;
     if (!canBypassCaches || !aligned || int64_t{output.size} * dtypeBytes[output.dtype] < bypassFromBytes) return false;
     for (int i = 0; i < code_.inputs; i++) {
       if (code_.input(segment, i).data == output.data) return false;
@@ -216,7 +233,7 @@ class Machine {
   Bypass* bypasses_;
   int gatherCount_ = 0, bypassCount_ = 0;
   int64_t first_ = 0, size_ = 0;
-  bool isFirst_ = true, prefetches_ = false, hasBypassed_ = false;
+  bool isFirst_ = true, prefetches_ = false, hasBypassed_ = false, hasSought_ = false;
 };
 
 }  // namespace

@@ -14,8 +14,9 @@ enum { kDTypes = 5, kMaxRank = 8 };
   X(elementwise) X(sum) X(max) X(min) X(argmax) X(argmin) X(logSumExp) X(variance) X(softmax) X(logSoftmax) \
   X(softmaxCrossEntropy) X(softmaxCrossEntropyGrad) X(attention) X(attentionGrad)                           \
   X(matmul) X(conv2d) X(conv2dInputGrad) X(conv2dWeightGrad) X(maxPool2d) X(maxPool2dIndices) X(avgPool2d)  \
-  X(avgPool2dInputGrad) X(batchNormStatistics) X(batchNorm) X(batchNormGradSums) X(gather) X(scatterAdd)    \
-  X(embedding) X(embeddingGrad) X(concat) X(pad) X(checkRange) X(normal) X(permutation)
+  X(avgPool2dInputGrad) X(batchNormStatistics) X(batchNorm) X(batchNormGradSums) X(layerNorm)               \
+  X(layerNormInputGrad) X(layerNormWeightGrads) X(gather) X(scatterAdd) X(embedding) X(embeddingGrad)       \
+  X(concat) X(pad) X(checkRange) X(normal) X(permutation)
 
 // The steps of the elementwise kernel, in the order of lib/graph/program/elementwise.ts, which says what each does.
 #define SADDLEPOINT_OPCODES(X)                                                                               \

@@ -84,6 +84,17 @@ class Checker {
         return counts(3, 1, 0) && floating(0) && sameDType(0) && sameInputs(2) && channels(0) &&
                require(sameShape(inputs_[0], inputs_[1]), "gradient and input have different shapes") &&
                statistics(inputs_[2]) && statistics(outputs_[0]);
+      case k_layerNorm:
+        return counts(3, 1, 1) && floating(0) && sameDType(0) && sameInputs(2) && rowsToNormalize(0) && perColumn(1) &&
+               perColumn(2) && require(sameShape(inputs_[0], outputs_[0]), "input and output have different shapes");
+      case k_layerNormInputGrad:
+        return counts(3, 1, 1) && floating(0) && sameDType(0) && sameInputs(2) && rowsToNormalize(1) && perColumn(2) &&
+               require(sameShape(inputs_[0], outputs_[0]), "input and output have different shapes");
+      case k_layerNormWeightGrads:
+        return counts(2, 1, 1) && floating(0) && sameDType(0) && sameInputs(1) && rowsToNormalize(1) &&
+               require(outputs_[0].rank == 2 && outputs_[0].shape[0] == 2 &&
+                           outputs_[0].shape[1] == inputs_[0].shape[1],
+                       "its output is not [2, columns]");
       case k_gather:
         return counts(2, 1, 1) && index(1) && sameDType(0) && indexAlongDim() &&
                require(sameShape(inputs_[1], outputs_[0]), "index and output have different shapes");
@@ -350,6 +361,16 @@ class Checker {
         return fail("weight or bias do not have one element per channel");
     if (!finite(0) || attributes_[0] < 0) return fail("eps is not a finite number from 0 on");
     return require(sameShape(inputs_[0], outputs_[0]), "input and output have different shapes");
+  }
+
+  // [R, D] as the first input, and again as the input of that number.
+  bool rowsToNormalize(int32_t input) {
+    if (!finite(0) || attributes_[0] < 0) return fail("eps is not a finite number from 0 on");
+    return require(inputs_[0].rank == 2 && sameShape(inputs_[0], inputs_[input]), "its rows are not [R, D]");
+  }
+  bool perColumn(int32_t input) {
+    return require(inputs_[input].rank == 1 && inputs_[input].shape[0] == inputs_[0].shape[1],
+                   "weight or bias do not have one element per column");
   }
 
   bool indexAlongDim() {

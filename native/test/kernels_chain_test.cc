@@ -74,18 +74,24 @@ class RandomByteCode {
 };
 
 struct Inputs {
-  Tensor<float> a, b, row;
+  Tensor<float> a, b, shared;  // the last is the same for every row, or for every element of a row
   Tensor<uint8_t> condition;
+  bool ofRows;
 
-  explicit Inputs(const std::vector<int>& shape) : a(shape), b(shape), row(shape, {0, 1}), condition(shape) {
+  Inputs(const std::vector<int>& shape, bool ofRows)
+      : a(shape),
+        b(shape),
+        shared(shape, ofRows ? std::vector<int>{1, 0} : std::vector<int>{0, 1}),
+        condition(shape),
+        ofRows(ofRows) {
     std::mt19937 random(5);
-    for (Tensor<float>* x : {&a, &b, &row}) {
+    for (Tensor<float>* x : {&a, &b, &shared}) {
       x->normals(random);
       for (size_t i = 0; i < x->elements; i += 7) x->data()[i] = special(i);
     }
     condition.fill([&] { return static_cast<uint8_t>(random() % 2); });
   }
-  std::vector<View> views() const { return {viewOf(a), viewOf(b), viewOf(row), viewOf(condition)}; }
+  std::vector<View> views() const { return {viewOf(a), viewOf(b), viewOf(shared), viewOf(condition)}; }
 
   static float special(size_t i) {
     const float all[] = {0.0f, -0.0f, INFINITY, -INFINITY, NAN, 1e-40f, 1.0f};
@@ -102,6 +108,10 @@ std::vector<std::vector<unsigned char>> stepByStep(const KernelTable* table, con
   std::vector<View> registers(static_cast<size_t>(program.registers));
   const std::vector<View> given = inputs.views();
   std::copy(given.begin(), given.end(), registers.begin());
+  const Tensor<float> whole(shape);
+  for (int i = 0; i < shape[0] * shape[1]; ++i)
+    whole.data()[i] = inputs.shared.data()[inputs.ofRows ? i / shape[1] : i % shape[1]];
+  registers[2] = viewOf(whole);
   for (size_t i = 0; i < scalars.size(); ++i) {
     floats.emplace_back(shape);
     floats.back().fill([&] { return static_cast<float>(scalars[i]); });
@@ -148,11 +158,12 @@ void expectSame(const Tensor<float>& actual, const std::vector<unsigned char>& e
 }
 
 TEST(Chains, AreTheirStepsOneByOne) {
-  const std::vector<std::vector<int>> shapes = {{1, 1}, {3, 41}, {1, 128}, {2, 80}, {9, 127}, {2, 2048}, {5, 1500}};
+  const std::vector<std::vector<int>> shapes = {{1, 1},    {3, 41},   {1, 128},  {2, 80},   {9, 127},
+                                                {2, 2048}, {5, 1500}, {40, 784}, {130, 256}};
   const std::vector<double> scalars = {0.75, -1.5};
   for (const KernelTable* table : testedTables()) {
     for (unsigned seed = 0; seed < 150; ++seed) {
-      const Inputs inputs(shapes[seed % shapes.size()]);
+      const Inputs inputs(shapes[seed % shapes.size()], seed % 2 == 0);
       const std::vector<int>& shape = inputs.a.shape;
       const ElementwiseProgram program = RandomByteCode(seed).make(2 + static_cast<int>(seed * 7 % 60));
       const auto expected = stepByStep(table, program, inputs, scalars);

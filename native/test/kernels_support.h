@@ -19,10 +19,12 @@
 
 namespace saddlepoint {
 
-#define SADDLEPOINT_TESTED_KERNELS(X)                                                                                  \
-  X(matmul)                                                                                                            \
-  X(conv2d) X(conv2dInputGrad) X(conv2dWeightGrad) X(maxPool2d) X(maxPool2dIndices) X(avgPool2d) X(avgPool2dInputGrad) \
-      X(batchNormStatistics) X(batchNorm) X(batchNormGradSums)
+#define SADDLEPOINT_TESTED_KERNELS(X)                                                                        \
+  X(matmul)                                                                                                  \
+  X(conv2d)                                                                                                  \
+  X(conv2dInputGrad) X(conv2dWeightGrad) X(maxPool2d) X(maxPool2dIndices) X(avgPool2d) X(avgPool2dInputGrad) \
+      X(batchNormStatistics) X(batchNorm) X(batchNormGradSums) X(layerNorm) X(layerNormInputGrad)            \
+          X(layerNormWeightGrads)
 
 #if defined(__x86_64__)
 #define SADDLEPOINT_TESTED_ISAS(X) X(sse2) X(avx2) X(avx512)
@@ -30,20 +32,23 @@ namespace saddlepoint {
 #define SADDLEPOINT_TESTED_ISAS(X) X(neon)
 #endif
 
-#define SADDLEPOINT_DECLARE(isa)                                \
-  extern "C" {                                                  \
-  Failure saddlepoint_##isa##_matmul(const Call&);              \
-  Failure saddlepoint_##isa##_conv2d(const Call&);              \
-  Failure saddlepoint_##isa##_conv2dInputGrad(const Call&);     \
-  Failure saddlepoint_##isa##_conv2dWeightGrad(const Call&);    \
-  Failure saddlepoint_##isa##_maxPool2d(const Call&);           \
-  Failure saddlepoint_##isa##_maxPool2dIndices(const Call&);    \
-  Failure saddlepoint_##isa##_avgPool2d(const Call&);           \
-  Failure saddlepoint_##isa##_avgPool2dInputGrad(const Call&);  \
-  Failure saddlepoint_##isa##_batchNormStatistics(const Call&); \
-  Failure saddlepoint_##isa##_batchNorm(const Call&);           \
-  Failure saddlepoint_##isa##_batchNormGradSums(const Call&);   \
-  double saddlepoint_##isa##_fmaPeak(double seconds);           \
+#define SADDLEPOINT_DECLARE(isa)                                 \
+  extern "C" {                                                   \
+  Failure saddlepoint_##isa##_matmul(const Call&);               \
+  Failure saddlepoint_##isa##_conv2d(const Call&);               \
+  Failure saddlepoint_##isa##_conv2dInputGrad(const Call&);      \
+  Failure saddlepoint_##isa##_conv2dWeightGrad(const Call&);     \
+  Failure saddlepoint_##isa##_maxPool2d(const Call&);            \
+  Failure saddlepoint_##isa##_maxPool2dIndices(const Call&);     \
+  Failure saddlepoint_##isa##_avgPool2d(const Call&);            \
+  Failure saddlepoint_##isa##_avgPool2dInputGrad(const Call&);   \
+  Failure saddlepoint_##isa##_batchNormStatistics(const Call&);  \
+  Failure saddlepoint_##isa##_batchNorm(const Call&);            \
+  Failure saddlepoint_##isa##_batchNormGradSums(const Call&);    \
+  Failure saddlepoint_##isa##_layerNorm(const Call&);            \
+  Failure saddlepoint_##isa##_layerNormInputGrad(const Call&);   \
+  Failure saddlepoint_##isa##_layerNormWeightGrads(const Call&); \
+  double saddlepoint_##isa##_fmaPeak(double seconds);            \
   }
 SADDLEPOINT_TESTED_ISAS(SADDLEPOINT_DECLARE)
 #undef SADDLEPOINT_DECLARE
@@ -52,26 +57,29 @@ struct TestedIsa {
   const char* name;
   bool fused;  // whether multiply-adds round once
   Kernel matmul, conv2d, conv2dInputGrad, conv2dWeightGrad, maxPool2d, maxPool2dIndices, avgPool2d, avgPool2dInputGrad,
-      batchNormStatistics, batchNorm, batchNormGradSums;
+      batchNormStatistics, batchNorm, batchNormGradSums, layerNorm, layerNormInputGrad, layerNormWeightGrads;
   double (*fmaPeak)(double seconds);
 };
 
 // Those that this machine can run.
 inline const std::vector<TestedIsa>& testedIsas() {
-#define SADDLEPOINT_MEMBER(isa)             \
-  {#isa,                                    \
-   std::string(#isa) != "sse2",             \
-   saddlepoint_##isa##_matmul,              \
-   saddlepoint_##isa##_conv2d,              \
-   saddlepoint_##isa##_conv2dInputGrad,     \
-   saddlepoint_##isa##_conv2dWeightGrad,    \
-   saddlepoint_##isa##_maxPool2d,           \
-   saddlepoint_##isa##_maxPool2dIndices,    \
-   saddlepoint_##isa##_avgPool2d,           \
-   saddlepoint_##isa##_avgPool2dInputGrad,  \
-   saddlepoint_##isa##_batchNormStatistics, \
-   saddlepoint_##isa##_batchNorm,           \
-   saddlepoint_##isa##_batchNormGradSums,   \
+#define SADDLEPOINT_MEMBER(isa)              \
+  {#isa,                                     \
+   std::string(#isa) != "sse2",              \
+   saddlepoint_##isa##_matmul,               \
+   saddlepoint_##isa##_conv2d,               \
+   saddlepoint_##isa##_conv2dInputGrad,      \
+   saddlepoint_##isa##_conv2dWeightGrad,     \
+   saddlepoint_##isa##_maxPool2d,            \
+   saddlepoint_##isa##_maxPool2dIndices,     \
+   saddlepoint_##isa##_avgPool2d,            \
+   saddlepoint_##isa##_avgPool2dInputGrad,   \
+   saddlepoint_##isa##_batchNormStatistics,  \
+   saddlepoint_##isa##_batchNorm,            \
+   saddlepoint_##isa##_batchNormGradSums,    \
+   saddlepoint_##isa##_layerNorm,            \
+   saddlepoint_##isa##_layerNormInputGrad,   \
+   saddlepoint_##isa##_layerNormWeightGrads, \
    saddlepoint_##isa##_fmaPeak},
   static const std::vector<TestedIsa> isas = [] {
     std::vector<TestedIsa> all = {SADDLEPOINT_TESTED_ISAS(SADDLEPOINT_MEMBER)};

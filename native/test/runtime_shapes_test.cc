@@ -176,13 +176,20 @@ class Shapes {
   Example normalization() {
     const DType dtype = floating();
     const TensorSpec x = {dtype, shape(3)}, statistics = {dtype, {2, x.shape[1]}}, perChannel = {dtype, {x.shape[1]}};
-    switch (pick(0, 3)) {
+    const TensorSpec rows = {dtype, shape(2)}, perColumn = {dtype, {rows.shape[1]}};
+    switch (pick(0, 6)) {
       case 0:
         return single(k_batchNormStatistics, {x}, {statistics}, {});
       case 1:
         return single(k_batchNorm, {x, statistics, perChannel, perChannel}, {x}, {1e-5});
       case 2:
         return single(k_batchNormGradSums, {x, x, statistics}, {statistics}, {});
+      case 3:
+        return single(k_layerNorm, {rows, perColumn, perColumn}, {rows}, {1e-5});
+      case 4:
+        return single(k_layerNormInputGrad, {rows, rows, perColumn}, {rows}, {1e-5});
+      case 5:
+        return single(k_layerNormWeightGrads, {rows, rows}, {{dtype, {2, rows.shape[1]}}}, {1e-5});
       default: {
         const TensorSpec logits = {dtype, shape(pick(1, 4))};
         return single(pick(0, 1) == 0 ? k_softmax : k_logSoftmax, {logits}, {logits}, {});

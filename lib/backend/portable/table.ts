@@ -7,6 +7,7 @@ import { conv2d, conv2dInputGrad, conv2dWeightGrad } from './conv';
 import { elementwise } from './elementwise';
 import { concat, embedding, embeddingGrad, gather, pad, scatterAdd } from './indexing';
 import type { Kernel } from './kernel';
+import { layerNorm, layerNormInputGrad, layerNormWeightGrads } from './layernorm';
 import { matmul } from './matmul';
 import { avgPool2d, avgPool2dInputGrad, maxPool2d, maxPool2dIndices } from './pool';
 import { normal, permutation } from './random';
@@ -40,6 +41,9 @@ export const kernelTable: { readonly [K in KernelName]: Kernel } = {
   batchNormStatistics,
   batchNorm,
   batchNormGradSums,
+  layerNorm,
+  layerNormInputGrad,
+  layerNormWeightGrads,
   gather,
   scatterAdd,
   embedding,

@@ -42,7 +42,7 @@ export const kernels = {
   // product. Output 0 has its dtype and is written by a step after which none reads register 0: there it is made.
   matmul: { strided: 'all' },
 
-  // NCHW, F. Attributes [strideH, strideW, paddingH, paddingW, dilationH, dilationW, groups].
+  // NCHW, F. Attributes [strideH, strideW, paddingH, paddingW, dilationH, dilationW, groups, winograd (0 or 1)].
   conv2d: { strided: 'none' }, // x [N,C,H,W], weight [O,C/groups,kh,kw] -> [N,O,OH,OW]
   conv2dInputGrad: { strided: 'none' }, // g [N,O,OH,OW], weight -> [N,C,H,W]
   conv2dWeightGrad: { strided: 'none' }, // g [N,O,OH,OW], x [N,C,H,W] -> [O,C/groups,kh,kw]
@@ -58,6 +58,11 @@ export const kernels = {
   batchNormStatistics: { strided: 'none' }, // x -> [2,C] by Welford/Chan
   batchNorm: { strided: 'none' }, // x, statistics, weight [C], bias [C]; attributes [eps]: (x-mean) * (weight/sqrt(var+eps)) + bias
   batchNormGradSums: { strided: 'none' }, // g, x, statistics -> [2,C]: sum g, sum g * (x - mean)
+
+  // F. Over the rows of x, g [R,D], attributes [eps]; x̂ = (x - mean) / sqrt(var + eps), with the biased variance.
+  layerNorm: { strided: 'none' }, // x, weight [D], bias [D] -> x̂ * weight + bias
+  layerNormInputGrad: { strided: 'none' }, // g, x, weight -> (v - mean of v - x̂ * mean of v x̂) / sqrt(var + eps), v = g * weight
+  layerNormWeightGrads: { strided: 'none' }, // g, x -> [2,D]: sum over rows of g x̂, of g
 
   // Indexing; any dtype; index is int32 and outside of [0, size) a run-time failure of kind 'value'.
   gather: { strided: 'none' }, // x, index; attributes [dim]; out[i..] = x[i.. with index[i..] at dim]; index dims <= x dims elsewhere

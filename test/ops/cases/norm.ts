@@ -99,7 +99,72 @@ const gradSumsSamples: Sample[] = shapes.map(([title, shape, gradient]) => {
   };
 });
 
+const rowShapes: readonly (readonly [title: string, shape: [number, number], gradient: boolean])[] = [
+  ['rows', [3, 4], true],
+  ['one row', [1, 5], true],
+  ['pairs', [4, 2], true],
+  ['longer rows', [7, 100], false],
+];
+
+/** Each row of x as the normalised one, with 1 / √(variance + eps). */
+function normalisedRows(x: NDArray): { values: number[]; inverse: number }[] {
+  return Array.from({ length: x.shape[0]! }, (_, r) => {
+    const row = Array.from({ length: x.shape[1]! }, (__, i) => x.get([r, i]));
+    const inverse = 1 / Math.sqrt(varianceOf(row, 0) + eps);
+    return { values: row.map((value) => (value - average(row)) * inverse), inverse };
+  });
+}
+
+const layerNormSamples: Sample[] = [...rowShapes, ['no rows', [0, 3], true] as const].map(
+  ([title, shape, gradient]) => ({
+    title,
+    inputs: [randomArray([...shape], 97), randomArray([shape[1]], 98), randomArray([shape[1]], 99)],
+    run: (x, weight, bias) => ops.layerNorm(x, weight, bias, { eps }),
+    reference: (x, weight, bias) => {
+      const rows = normalisedRows(x);
+      return build(x.shape, ([r, i]) => rows[r!]!.values[i!]! * weight.get([i!]) + bias.get([i!]));
+    },
+    errors: (x) => x.map(() => 64),
+    gradient,
+  }),
+);
+
+const layerNormInputGradSamples: Sample[] = rowShapes.map(([title, shape, gradient]) => ({
+  title,
+  inputs: [randomArray(shape, 100), randomArray(shape, 101), randomArray([shape[1]], 102)],
+  run: (g, x, weight) => ops.layerNormInputGrad(g, x, weight, { eps }),
+  reference: (g, x, weight) => {
+    const rows = normalisedRows(x).map(({ values, inverse }, r) => {
+      const scaled = values.map((_, i) => g.get([r, i]) * weight.get([i]));
+      const [mean, along] = [average(scaled), average(scaled.map((value, i) => value * values[i]!))];
+      return scaled.map((value, i) => inverse * (value - mean - values[i]! * along));
+    });
+    return build(x.shape, ([r, i]) => rows[r!]![i!]!);
+  },
+  errors: (_, x) => {
+    const rows = normalisedRows(x);
+    return build(x.shape, ([r]) => 64 * (1 + rows[r!]!.inverse));
+  },
+  gradient,
+}));
+
+const layerNormWeightGradsSamples: Sample[] = rowShapes.map(([title, shape, gradient]) => ({
+  title,
+  inputs: [randomArray(shape, 103), randomArray(shape, 104)],
+  run: (g, x) => ops.layerNormWeightGrads(g, x, { eps }),
+  reference: (g, x) => {
+    const rows = normalisedRows(x);
+    const column = (of: (r: number) => number): number => total(rows.map((_, r) => of(r)));
+    return build([2, shape[1]], ([k, i]) => column((r) => g.get([r, i!]) * (k === 0 ? rows[r]!.values[i!]! : 1)));
+  },
+  errors: () => build([2, shape[1]], () => 64 * shape[0]),
+  gradient,
+}));
+
 export const normCases: readonly Case[] = [
+  { name: 'layerNorm', samples: layerNormSamples },
+  { name: 'layerNormInputGrad', samples: layerNormInputGradSamples },
+  { name: 'layerNormWeightGrads', samples: layerNormWeightGradsSamples },
   { name: 'batchNormStatistics', samples: [...statisticsSamples, farFromZero] },
   { name: 'batchNorm', samples: batchNormSamples },
   { name: 'batchNormGradSums', samples: gradSumsSamples },
