@@ -1,5 +1,6 @@
 // Convolution, forward: the windows of an image times the weights.
 #include "conv.h"
+#include "conv_depthwise.h"
 #include "conv_windows.h"
 #include "winograd_product.h"
 
@@ -32,6 +33,7 @@ Failure conv2d(const Call& call) {
     if (s.isWinogradShape() && winogradPays(s.images, s.inChannels, s.outChannels, s.outHeight, s.outWidth))
       return winogradProduct(call, winogradForward(call, s));
   }
+  if (isDepthwiseRows(s)) return SADDLEPOINT_DEPTHWISE(T, depthwiseForward, call, s);
   WindowProduct<T> p;
   p.images = s.images;
   p.groups = s.groups;

@@ -2,6 +2,7 @@
 // gradient. With a stride, pixels whose positions have different remainders are reached by different taps: each
 // remainder is a convolution of its own, with stride 1.
 #include "conv.h"
+#include "conv_depthwise.h"
 #include "conv_windows.h"
 #include "winograd_product.h"
 
@@ -98,6 +99,7 @@ Failure conv2dInputGrad(const Call& call) {
   const View &g = call.inputs[0], &weight = call.inputs[1], &out = call.outputs[0];
   if (out.size == 0) return kOk;
   const ConvShape s = convShape(call, out, weight, g);
+  if (g.size > 0 && weight.size > 0 && isDepthwiseRows(s)) return SADDLEPOINT_DEPTHWISE(T, depthwiseInputGrad, call, s);
   // Pixels that no window reaches stay zero.
   if (s.strideY > 1 || s.strideX > 1 || g.size == 0 || weight.size == 0) fillZero<T>(out);
   if (g.size == 0 || weight.size == 0) return kOk;

@@ -1,6 +1,7 @@
 // The gradient of a convolution with respect to its weights: the output's gradient times the transposed windows, a
 // contraction over the pixels of all images. The images are cut into slices by shape; each slice has its own sum, and
 // the sums are added in a tree.
+#include "conv_depthwise.h"
 #include "conv_weight_positions.h"
 #include "conv_weight_products.h"
 #include "winograd_weights.h"
@@ -71,6 +72,7 @@ Failure conv2dWeightGrad(const Call& call) {
     if (s.isWinogradShape() && winogradPays(s.images, s.inChannels, s.outChannels, s.outHeight, s.outWidth))
       return winogradWeightGrad(call, winogradPlan(call, s));
   }
+  if (isDepthwiseRows(s)) return SADDLEPOINT_DEPTHWISE(T, depthwiseWeightGrad, call, s);
   const ptrdiff_t size = out.size;
   const WeightGradPlan plan = planFor(s, size);
   const int taps = plan.taps(), depth = plan.channelsPerPart * taps;

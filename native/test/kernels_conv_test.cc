@@ -81,6 +81,18 @@ TYPED_TEST(ConvTest, ChosenShapes) {
       {1, 40, 4, 4, 70, 3, 3, 1, 1, 1, 1},  // more than one block of the contraction
       {20, 2, 3, 3, 3, 3, 3, 1, 1, 1, 1},
       {1, 1, 70, 600, 2, 3, 3, 1, 1, 1, 1},  // several tiles of one image
+      // depthwise: within a vector, of whole vectors and between, odd and even, larger than the window and smaller
+      {2, 5, 7, 7, 5, 3, 3, 1, 1, 1, 1, 1, 1, 5},
+      {2, 3, 14, 16, 3, 3, 3, 1, 1, 1, 1, 1, 1, 3},
+      {1, 2, 5, 70, 2, 3, 3, 1, 1, 1, 1, 1, 1, 2},
+      {3, 2, 1, 1, 2, 3, 3, 1, 1, 1, 1, 1, 1, 2},
+      {2, 4, 2, 33, 4, 5, 5, 1, 1, 2, 2, 1, 1, 4},
+      {3, 4, 14, 14, 4, 3, 3, 2, 2, 1, 1, 1, 1, 4},
+      {2, 3, 15, 31, 3, 3, 3, 2, 2, 1, 1, 1, 1, 3},
+      {2, 3, 8, 67, 3, 3, 3, 2, 2, 1, 1, 1, 1, 3},
+      {2, 2, 16, 65, 2, 5, 5, 2, 2, 2, 2, 1, 1, 2},
+      {1, 3, 1, 2, 3, 5, 5, 2, 2, 2, 2, 1, 1, 3},
+      {40, 2, 28, 28, 2, 3, 3, 1, 1, 1, 1, 1, 1, 2},
   };
   for (const TestedIsa& isa : testedIsas()) {
     for (const Shape& s : shapes) {
@@ -117,6 +129,20 @@ TYPED_TEST(ConvTest, RandomShapes) {
   }
 }
 
+// Columns in any number of vectors, the last of any length.
+TYPED_TEST(ConvTest, DepthwiseOfAnyWidth) {
+  std::mt19937 random(5);
+  for (int width = 1; width <= 100; ++width) {
+    const int kernel = width % 2 == 0 ? 3 : 5, stride = 1 + width / 2 % 2, padding = kernel / 2;
+    const Shape s = {1 + width % 3, 3,      1 + width % 7, width,   3, kernel, kernel,
+                     stride,        stride, padding,       padding, 1, 1,      3};
+    for (const TestedIsa& isa : testedIsas()) {
+      check<TypeParam>(isa, s, true, random, 1 + width % 2);
+      if (this->HasFatalFailure()) return;
+    }
+  }
+}
+
 TYPED_TEST(ConvTest, EmptyShapes) {
   for (const TestedIsa& isa : testedIsas()) {
     std::mt19937 random(3);
@@ -130,7 +156,8 @@ TYPED_TEST(ConvTest, TheBitsDependNeitherOnThreadsNorOnTheOtherImagesNorOnTheIns
   using T = TypeParam;
   std::mt19937 random(4);
   for (Shape s : {Shape{6, 16, 14, 14, 20, 3, 3, 1, 1, 1, 1}, Shape{6, 16, 15, 15, 20, 3, 3, 2, 2, 1, 1},
-                  Shape{6, 16, 9, 9, 16, 3, 3, 1, 1, 1, 1, 1, 1, 16}, Shape{40, 4, 28, 28, 6, 5, 5}}) {
+                  Shape{6, 16, 9, 9, 16, 3, 3, 1, 1, 1, 1, 1, 1, 16}, Shape{6, 4, 37, 37, 4, 5, 5, 2, 2, 2, 2, 1, 1, 4},
+                  Shape{40, 4, 28, 28, 6, 5, 5}}) {
     Tensor<T> x = Tensor<T>(s.x()).normals(random), weight = Tensor<T>(s.weight()).normals(random),
               g = Tensor<T>(s.out()).normals(random);
     std::vector<std::vector<T>> fused;
