@@ -23,6 +23,8 @@ WinogradProduct<float> winogradForward(const Call& call, const ConvShape& s) {
   return p;
 }
 
+enum { kFewWindows = 256 };
+
 template <typename T>
 Failure conv2d(const Call& call) {
   const View &x = call.inputs[0], &weight = call.inputs[1], &out = call.outputs[0];
@@ -49,12 +51,18 @@ Failure conv2d(const Call& call) {
   p.outY = p.outX = 0;
   p.outStepY = p.outStepX = 1;
 
+  const WindowCut cut = windowCut(p);
+  // Packing weights is dear beside few windows.
+  p.arePlain = p.images == 1 && s.outHeight * s.outWidth <= kFewWindows;
   const ptrdiff_t depth = static_cast<ptrdiff_t>(p.channels) * p.taps;
   const size_t weightBytes = roundUp64(static_cast<size_t>(weight.size) * sizeof(T));
-  char* shared = scratchOf<char>(call, 0, 0, weightBytes + depth * sizeof(ptrdiff_t) + 3 * p.taps * sizeof(int));
+  const size_t tileBytes = sharedTiles(p, cut) * sizeof(T);
+  char* shared =
+      scratchOf<char>(call, 0, 0, weightBytes + tileBytes + depth * sizeof(ptrdiff_t) + 3 * p.taps * sizeof(int));
   if (!shared) return kFailMemory;
   T* packed = reinterpret_cast<T*>(shared);
-  ptrdiff_t* offsets = reinterpret_cast<ptrdiff_t*>(shared + weightBytes);
+  p.tiles = reinterpret_cast<T*>(shared + weightBytes);
+  ptrdiff_t* offsets = reinterpret_cast<ptrdiff_t*>(shared + weightBytes + tileBytes);
   int* tapY = reinterpret_cast<int*>(offsets + depth);
   int *tapX = tapY + p.taps, *tapAt = tapX + p.taps;
   for (int tap = 0; tap < p.taps; ++tap) {
@@ -62,10 +70,10 @@ Failure conv2d(const Call& call) {
     tapX[tap] = tap % s.kernelX * s.dilationX - s.paddingX;
     tapAt[tap] = tap;
   }
-  p.weights = packed;
+  p.weights = p.arePlain ? static_cast<const T*>(weight.data) : packed;
   p.offsets = offsets;
-  const WindowCut cut = windowCut(p);
   windowOffsets<T>(tileShape(p.y, p.x, cut.windowRows), p.channels, p.taps, tapY, tapX, offsets);
+  if (p.arePlain) return multiplyWindows(call, p, cut);
   const Failure failure = packWeights(call, p, cut.windowRows, static_cast<const T*>(weight.data), depth * p.rows,
                                       depth, p.taps, tapAt, packed);
   return failure != kOk ? failure : multiplyWindows(call, p, cut);

@@ -50,13 +50,18 @@ Failure runPhase(const Call& call, const ConvShape& s, const Phase& phaseY, cons
   p.outX = phaseX.start;
   p.outStepY = phaseY.stride;
   p.outStepX = phaseX.stride;
+  p.arePlain = false;
 
   const ptrdiff_t depth = static_cast<ptrdiff_t>(p.channels) * p.taps;
   const size_t weightBytes = roundUp64(static_cast<size_t>(depth) * p.rows * p.groups * sizeof(T));
-  char* shared = scratchOf<char>(call, 0, 0, weightBytes + depth * sizeof(ptrdiff_t) + 3 * p.taps * sizeof(int));
+  const WindowCut cut = windowCut(p);
+  const size_t tileBytes = sharedTiles(p, cut) * sizeof(T);
+  char* shared =
+      scratchOf<char>(call, 0, 0, weightBytes + tileBytes + depth * sizeof(ptrdiff_t) + 3 * p.taps * sizeof(int));
   if (!shared) return kFailMemory;
   T* packed = reinterpret_cast<T*>(shared);
-  ptrdiff_t* offsets = reinterpret_cast<ptrdiff_t*>(shared + weightBytes);
+  p.tiles = reinterpret_cast<T*>(shared + weightBytes);
+  ptrdiff_t* offsets = reinterpret_cast<ptrdiff_t*>(shared + weightBytes + tileBytes);
   int* tapY = reinterpret_cast<int*>(offsets + depth);
   int *tapX = tapY + p.taps, *tapAt = tapX + p.taps;
   int found = 0;
@@ -70,7 +75,6 @@ Failure runPhase(const Call& call, const ConvShape& s, const Phase& phaseY, cons
   }
   p.weights = packed;
   p.offsets = offsets;
-  const WindowCut cut = windowCut(p);
   windowOffsets<T>(tileShape(p.y, p.x, cut.windowRows), p.channels, p.taps, tapY, tapX, offsets);
   const ptrdiff_t taps = static_cast<ptrdiff_t>(s.kernelY) * s.kernelX;
   const Failure failure = packWeights(call, p, cut.windowRows, static_cast<const T*>(weight.data),

@@ -9,6 +9,7 @@ namespace {
 struct WeightGradPlan {
   ConvShape shape;
   TileShape tile;
+  bool ofPlanes;        // 1x1 windows, where the planes are the windows (conv_weight_planes.h)
   bool byPositions;     // lanes run along the pixels (conv_weight_positions.h), or the product is one of matrices
   int windowRows;       // of an image that are in the tile at a time
   int imagesPerTile;    // more than one only where they are in it as a whole
@@ -30,7 +31,9 @@ inline bool arePositionsCheaper(const ConvShape& s) {
 inline WeightGradPlan planFor(const ConvShape& s, ptrdiff_t weights) {
   WeightGradPlan plan;
   plan.shape = s;
-  plan.byPositions = arePositionsCheaper(s);
+  plan.ofPlanes = s.kernelY == 1 && s.kernelX == 1 && s.strideY == 1 && s.strideX == 1 && s.paddingY == 0 &&
+                  s.paddingX == 0 && s.outChannels >= 8;
+  plan.byPositions = !plan.ofPlanes && arePositionsCheaper(s);
   const int pixels = s.outHeight * s.outWidth, pixelsOfImages = plan.byPositions ? kTilePixels : kDepthBlock;
   plan.windowRows = smaller(s.outHeight, larger(1, kTilePixels / s.outWidth));
   plan.imagesPerTile = plan.windowRows < s.outHeight ? 1 : smaller(s.images, larger(1, pixelsOfImages / pixels));

@@ -15,8 +15,10 @@ struct WindowProduct {
   int taps;
   WindowAxis y, x;
   const T* source;           // [images, groups * channels, y.size, x.size]
-  const T* weights;          // packed by packWeights: a block of the contraction after the other, groups outside
+  const T* weights;          // packed by packWeights: a block of the contraction after the other, groups outside;
+  bool arePlain;             // or else [groups, rows, channels, taps], for the products that gather windows
   const ptrdiff_t* offsets;  // [channels * taps], see windowOffsets
+  T* tiles;                  // room for sharedTiles
   T* out;                    // [images, groups * rows, outHeight, outWidth]; window (y, x) goes to
   int outHeight, outWidth;   // (outY + y * outStepY, outX + x * outStepX)
   int outY, outX, outStepY, outStepX;
@@ -45,6 +47,23 @@ WindowCut windowCut(const WindowProduct<T>& p) {
   while (p.rows / cut.rowParts >= 64 && isCoarse()) cut.rowParts *= 2;
   while (cut.windowRows > 1 && isCoarse()) cut.windowRows = (cut.windowRows + 1) / 2;
   return cut;
+}
+
+template <typename T>
+bool planesAreWindows(const WindowProduct<T>& p);
+
+template <typename T>
+ptrdiff_t tileElements(const WindowProduct<T>& p, const WindowCut& cut) {
+  const ptrdiff_t lanes = 64 / sizeof(T);  // behind the last element up to a vector is read
+  return (tileShape(p.y, p.x, cut.windowRows).planePitch * p.channels + lanes) / lanes * lanes + lanes;
+}
+
+// Elements of the tiles that parts share which compute different rows of the same windows: then each is filled once,
+// before them.
+template <typename T>
+size_t sharedTiles(const WindowProduct<T>& p, const WindowCut& cut) {
+  if (cut.rowParts == 1 || planesAreWindows(p)) return 0;
+  return static_cast<size_t>(p.images * p.groups * ceilDivide(p.y.windows, cut.windowRows) * tileElements(p, cut));
 }
 
 template <typename T>
@@ -89,7 +108,7 @@ bool planesAreWindows(const WindowProduct<T>& p) {
 // how many cycles on vectors of 64 bytes.
 template <typename T>
 bool usesPositions(const WindowProduct<T>& p, int rowsPerPart) {
-  if (planesAreWindows(p)) return false;
+  if (planesAreWindows(p) || p.arePlain) return false;
   const ptrdiff_t width = p.x.windows, pitch = width + (p.x.lastTap - p.x.firstTap) / p.x.step;
   const ptrdiff_t depth = static_cast<ptrdiff_t>(p.channels) * p.taps, lanes = 64 / sizeof(T);
   const ptrdiff_t gathered = ceilDivide(rowsPerPart * width, lanes);
@@ -117,6 +136,11 @@ struct WindowPart {
   const T* packed(const WindowProduct<T>& p, int k0, int steps) const {
     return weights + static_cast<ptrdiff_t>(k0) * p.rows + static_cast<ptrdiff_t>(firstRow) * steps;
   }
+  RowBlock<T> rowsOf(const WindowProduct<T>& p, int k0, int steps) const {
+    if (!p.arePlain) return {packed(p, k0, steps), 0, 0, true};
+    const ptrdiff_t depth = static_cast<ptrdiff_t>(p.channels) * p.taps;
+    return {weights + firstRow * depth + k0, depth, 1, false};
+  }
 };
 
 // 1x1, stride 1, no padding: the planes are the windows.
@@ -124,20 +148,28 @@ template <typename T>
 void multiplyPlanes(const WindowProduct<T>& p, const Tiling& tiling, const WindowPart<T>& part, T* panel) {
   const ptrdiff_t plane = static_cast<ptrdiff_t>(p.y.size) * p.x.size;
   const T* source = p.source + part.imageGroup * p.channels * plane + static_cast<ptrdiff_t>(part.y0) * p.x.size;
+  const ptrdiff_t windows = static_cast<ptrdiff_t>(part.windowRows) * p.x.windows;
+  const bool isFar = p.channels * plane > kNearElements;
   multiplyBlock<T>(
-      tiling, part.rows, static_cast<ptrdiff_t>(part.windowRows) * p.x.windows, p.channels,
-      [&](int k0, int steps) { return PackedRows<T>{part.packed(p, k0, steps)}; },
+      tiling, part.rows, windows, p.channels, [&](int k0, int steps) { return part.rowsOf(p, k0, steps); },
       [&](int k0, int steps, ptrdiff_t first, int count, int width) {
-        packPanel(panel, width, count, steps, source + k0 * plane + first, 1, plane);
-        return ColumnPanel<T>{panel, width};
+        const T* from = source + k0 * plane + first;
+        packPanel(panel, width, count, steps, from, 1, plane);
+        ColumnPanel<T> packed = {panel, width};
+        if (isFar && first + 2 * width <= windows) packed.next = {from + count, plane, 1};
+        return packed;
       },
       part.result, part.pitch, false);
 }
 
+// Channels of a shared tile that are copied as one part.
+enum { kChannelsAtATime = 64 };
+
 template <typename T>
-void fillTile(const WindowProduct<T>& p, const TileShape& tile, const WindowPart<T>& part, T* padded) {
+void fillTile(const WindowProduct<T>& p, const TileShape& tile, const WindowPart<T>& part, int firstChannel,
+              int endChannel, T* padded) {
   const ptrdiff_t plane = static_cast<ptrdiff_t>(p.y.size) * p.x.size;
-  for (int channel = 0; channel < p.channels; ++channel) {
+  for (int channel = firstChannel; channel < endChannel; ++channel) {
     copyTilePlane(tile, p.source + (part.imageGroup * p.channels + channel) * plane, part.y0, part.windowRows, T(0),
                   padded + channel * tile.planePitch);
   }
@@ -148,7 +180,7 @@ void multiplyGathered(const WindowProduct<T>& p, const Tiling& tiling, const Til
                       const T* padded, T* panel) {
   multiplyBlock<T>(
       tiling, part.rows, static_cast<ptrdiff_t>(part.windowRows) * p.x.windows, p.channels * p.taps,
-      [&](int k0, int steps) { return PackedRows<T>{part.packed(p, k0, steps)}; },
+      [&](int k0, int steps) { return part.rowsOf(p, k0, steps); },
       [&](int k0, int steps, ptrdiff_t first, int count, int width) {
         WindowRun runs[kLongVectors * Vec<T>::lanes];
         const int found = windowRuns(tile, part.windowRows, 0, first, count, runs);
@@ -176,29 +208,45 @@ Failure multiplyWindows(const Call& call, const WindowProduct<T>& p, const Windo
   const ptrdiff_t rowPitch = positions ? tile.pitch : p.x.windows;
   const ptrdiff_t resultPitch = roundUp64(static_cast<size_t>(rowPitch) * rowsPerPart * sizeof(T)) / sizeof(T);
   const double work = static_cast<double>(p.rows) * p.channels * p.taps * p.x.windows * rowsPerPart;
+  const ptrdiff_t tilePitch = tileElements(p, cut);
+  const bool areShared = sharedTiles(p, cut) > 0;
+  const auto partAt = [&](ptrdiff_t at) {
+    WindowPart<T> part;
+    part.imageGroup = at / rowParts / windowParts;
+    part.y0 = static_cast<int>(at / rowParts % windowParts) * rowsPerPart;
+    part.windowRows = smaller(rowsPerPart, p.y.windows - part.y0);
+    part.firstRow = static_cast<int>(at % rowParts) * panelRows;
+    part.rows = smaller(panelRows, p.rows - part.firstRow);
+    part.weights = p.weights + part.imageGroup % p.groups * p.rows * p.channels * p.taps;
+    return part;
+  };
+  if (areShared) {
+    const ptrdiff_t tiles = p.images * p.groups * windowParts, chunks = ceilDivide(p.channels, kChannelsAtATime);
+    runParts(call, tiles * chunks, [&](ptrdiff_t index, int) {
+      const int first = static_cast<int>(index % chunks) * kChannelsAtATime;
+      fillTile(p, tile, partAt(index / chunks * rowParts), first, smaller<int>(p.channels, first + kChannelsAtATime),
+               p.tiles + index / chunks * tilePitch);
+      return true;
+    });
+  }
   const ptrdiff_t together = work >= (1 << 16) ? 1 : static_cast<ptrdiff_t>((1 << 16) / larger(1.0, work)) + 1;
   return runParts(call, ceilDivide(parts, together), [&](int index, int worker) {
-    T* padded = planes ? nullptr : scratchOf<T>(call, worker, 1, tile.planePitch * p.channels + lanes);
+    T* own = planes || areShared ? nullptr : scratchOf<T>(call, worker, 1, tilePitch);
     T* panel = positions
                    ? nullptr
                    : scratchOf<T>(call, worker, 2, static_cast<size_t>(kDepthBlock) * kLongVectors * lanes + lanes);
     T* result = direct ? nullptr : scratchOf<T>(call, worker, 3, panelRows * resultPitch);
-    if ((!planes && !padded) || (!positions && !panel) || (!direct && !result)) return false;
+    if ((!planes && !areShared && !own) || (!positions && !panel) || (!direct && !result)) return false;
     for (ptrdiff_t at = index * together; at < smaller(parts, (index + 1) * together); ++at) {
-      WindowPart<T> part;
-      part.imageGroup = at / rowParts / windowParts;
-      part.y0 = static_cast<int>(at / rowParts % windowParts) * rowsPerPart;
-      part.windowRows = smaller(rowsPerPart, p.y.windows - part.y0);
-      part.firstRow = static_cast<int>(at % rowParts) * panelRows;
-      part.rows = smaller(panelRows, p.rows - part.firstRow);
-      part.weights = p.weights + part.imageGroup % p.groups * p.rows * p.channels * p.taps;
+      WindowPart<T> part = partAt(at);
       T* to = p.out + (part.imageGroup * p.rows + part.firstRow) * outPlane;
       part.result = direct ? to + static_cast<ptrdiff_t>(part.y0) * p.outWidth : result;
       part.pitch = direct ? outPlane : resultPitch;
       if (planes) {
         multiplyPlanes(p, tiling, part, panel);
       } else {
-        fillTile(p, tile, part, padded);
+        T* padded = areShared ? p.tiles + at / rowParts * tilePitch : own;
+        if (!areShared) fillTile(p, tile, part, 0, p.channels, padded);
         if (positions) {
           multiplyPositions<T>(
               tiling, part.rows, p.channels * p.taps, [&](int k0, int steps) { return part.packed(p, k0, steps); },

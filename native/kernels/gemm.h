@@ -62,6 +62,9 @@ struct RowBlock {
   const T* from(ptrdiff_t i, int steps) const { return data + i * (packed ? steps : row); }
 };
 
+// Of a B that the second-level cache may still hold when its panels are packed.
+enum { kNearElements = 1 << 18 };
+
 // One column panel of B for one block of the contraction: row k at data + k * row, full vectors.
 template <typename T>
 struct ColumnPanel {

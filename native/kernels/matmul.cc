@@ -54,9 +54,6 @@ ColumnPanel<T> columnsOf(const Matrix<T>& b, bool pack, int k0, int steps, ptrdi
   return {panel, width};
 }
 
-// Of a B that the second-level cache may still hold when its panels are packed.
-enum { kNearElements = 1 << 18 };
-
 // Where the panel after that of block k0 lies which ends before column j.
 template <typename T>
 Matrix<T> panelAfter(const Matrix<T>& b, int k0, int steps, int depth, ptrdiff_t j, ptrdiff_t columns) {

@@ -91,7 +91,8 @@ void benchConv(const TestedIsa& isa, double peak, const std::string& filter) {
         Case{32, 3, 32, 64, 3, 1, 1, 1},     Case{8, 256, 56, 64, 1, 1, 0, 1},    Case{8, 512, 28, 128, 1, 1, 0, 1},
         Case{8, 2048, 7, 512, 1, 1, 0, 1},   Case{8, 512, 7, 2048, 1, 1, 0, 1},   Case{1, 512, 7, 2048, 1, 1, 0, 1},
         Case{8, 96, 112, 96, 3, 2, 1, 96},   Case{8, 384, 14, 384, 3, 1, 1, 384}, Case{8, 960, 7, 960, 3, 1, 1, 960},
-        Case{8, 192, 28, 192, 3, 2, 1, 192}, Case{8, 576, 14, 576, 3, 2, 1, 576}}) {
+        Case{8, 192, 28, 192, 3, 2, 1, 192}, Case{8, 24, 56, 144, 1, 1, 0, 1},    Case{8, 144, 56, 24, 1, 1, 0, 1},
+        Case{1, 256, 14, 512, 1, 2, 0, 1},   Case{8, 576, 14, 576, 3, 2, 1, 576}}) {
     const int out = (c.h + 2 * c.padding - c.k) / c.stride + 1;
     Tensor<float> x = Tensor<float>({c.n, c.c, c.h, c.h}).normals(random),
                   w = Tensor<float>({c.o, c.c / c.groups, c.k, c.k}).normals(random);
