@@ -5,14 +5,16 @@ export interface Contender {
   readonly name: string;
   /** Mean seconds of one of `count` calls; more than one are preceded by one that does not count. */
   time(count: number): number | Promise<number>;
+  /** Milliseconds for which its threads spin behind a sample, and take the others' processors; some where not given. */
+  readonly spins?: number | undefined;
 }
 
 /** Calls before the first sample, so that just-in-time compilers are done; two at least. */
 const WARM_UP_SECONDS = 1;
 /** A sample takes at least this long, so that the clock does not show; longer ones are interrupted on a busy machine. */
 const SAMPLE_SECONDS = 0.01;
-/** Threads that spin after their work, as those of OpenMP do, have stopped by then. */
-const PAUSE_MILLISECONDS = 5;
+/** For which threads of OpenMP spin after their work. */
+const SPIN_MILLISECONDS = 5;
 
 export function median(values: readonly number[]): number {
   if (values.length === 0) throw new Error('median: of no values');
@@ -53,9 +55,10 @@ export async function alternate(contenders: readonly Contender[], samples = 9): 
   for (const contender of contenders)
     counts.push(Math.max(1, Math.ceil(SAMPLE_SECONDS / Math.max(await warmUp(contender), 1e-8))));
   const taken: number[][] = contenders.map(() => []);
+  const rest = Math.max(...contenders.map(({ spins }) => spins ?? SPIN_MILLISECONDS));
   for (let sample = 0; sample < samples; sample++)
     for (const [i, contender] of contenders.entries()) {
-      await pause(PAUSE_MILLISECONDS);
+      await pause(rest);
       taken[i]!.push(await contender.time(counts[i]!));
     }
   return taken.map(median);

@@ -20,6 +20,8 @@ export interface PeerSpec {
   readonly readsModels?: boolean;
   /** Numbers of threads, up to ours, at which it may be at its best. */
   readonly threads: (ours: number) => readonly number[];
+  /** See Contender. */
+  readonly spins?: number;
 }
 
 /** It is not on this machine; the message has the command that installs it. */
@@ -104,7 +106,7 @@ export class Peer {
     if (reply.parameters !== undefined && parameters !== undefined && reply.parameters !== parameters)
       throw new Error(`${this.name}: its model has ${String(reply.parameters)} parameters, ours ${parameters}`);
     const time = async (count: number): Promise<number> => Number((await this.call('time', { count })).seconds);
-    return { name: this.name, time };
+    return { name: this.name, time, spins: this.spec.spins };
   }
 
   close(): void {
