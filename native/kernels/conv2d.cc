@@ -55,7 +55,7 @@ Failure conv2d(const Call& call) {
   // Packing weights is dear beside few windows.
   p.arePlain = p.images == 1 && s.outHeight * s.outWidth <= kFewWindows;
   const ptrdiff_t depth = static_cast<ptrdiff_t>(p.channels) * p.taps;
-  const size_t weightBytes = roundUp64(static_cast<size_t>(weight.size) * sizeof(T));
+  const size_t weightBytes = p.arePlain ? 0 : roundUp64(static_cast<size_t>(weight.size) * sizeof(T));
   const size_t tileBytes = sharedTiles(p, cut) * sizeof(T);
   char* shared =
       scratchOf<char>(call, 0, 0, weightBytes + tileBytes + depth * sizeof(ptrdiff_t) + 3 * p.taps * sizeof(int));

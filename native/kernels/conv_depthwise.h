@@ -92,12 +92,8 @@ struct SeenRow {
     SADDLEPOINT_INLINE Halves(const T* row, int width, int column) {
       using Every = typename LanesOf<Vec<T>::lanes>::type;
       const Vec<T> a = columnsAt(row, width, column), b = columnsAt(row, width, column + Vec<T>::lanes);
-      even.v = unzip<0>(a, b, Every());
-      odd.v = unzip<1>(a, b, Every());
-    }
-    template <int first, int... lane>
-    static SADDLEPOINT_INLINE auto unzip(Vec<T> a, Vec<T> b, LaneNumbers<lane...>) {
-      return __builtin_shufflevector(a.v, b.v, (2 * lane + first)...);
+      even = evenLanes(a, b, Every());
+      odd = oddLanes(a, b, Every());
     }
   };
 };
@@ -184,14 +180,6 @@ SADDLEPOINT_INLINE Vec<T> addParity(const Columns<T>& g, const Vec<T>* weights, 
   return sum;
 }
 
-// a0 b0 a1 b1 ...: the first, or the second, vector of it.
-template <int half, typename T, int... lane>
-SADDLEPOINT_INLINE Vec<T> zipped(Vec<T> a, Vec<T> b, LaneNumbers<lane...>) {
-  constexpr int n = Vec<T>::lanes;
-  a.v = __builtin_shufflevector(a.v, b.v, (lane % 2 * n + half * n / 2 + lane / 2)...);
-  return a;
-}
-
 // The input's gradient of a plane with stride 2.
 template <typename T, int kernel, bool isNarrow>
 void spreadPlane(const T* g, int outHeight, int outWidth, const T* w, int height, int width, T* out) {
@@ -220,8 +208,8 @@ void spreadPlane(const T* g, int outHeight, int outWidth, const T* w, int height
         const int to = 2 * y - padding + i;
         if (to < 0 || to >= height) continue;
         T* pixels = out + static_cast<ptrdiff_t>(to) * width;
-        storeColumns(zipped<0>(even[i], odd[i], Every()), pixels, width, 2 * column);
-        if (2 * column + n < width) storeColumns(zipped<1>(even[i], odd[i], Every()), pixels, width, 2 * column + n);
+        storeColumns(zipLow(even[i], odd[i], Every()), pixels, width, 2 * column);
+        if (2 * column + n < width) storeColumns(zipHigh(even[i], odd[i], Every()), pixels, width, 2 * column + n);
       }
 #pragma GCC unroll 5
       for (int i = 0; i < kernel; ++i) {
@@ -300,20 +288,22 @@ SADDLEPOINT_INLINE MaskOf<T> firstLanes(int count) {
   return gt(Vec<T>::load(places.values + n - smaller(count, n)), Vec<T>::zero());
 }
 
-// sums[tap - firstTap][...] += a row of the image times the live rows of the gradient.
+// sums[tap - firstTap][...] += a row of the image times the live rows of the gradient, of which the first is row y.
+// Those outside of it count for nothing, whatever the image holds there.
 template <typename T, int kernel, int stride, int row, int i = 0, int registers>
-SADDLEPOINT_INLINE void addProducts(const Vec<T>* seen, const Vec<T>* gradients, int firstTap, int r,
+SADDLEPOINT_INLINE void addProducts(const Vec<T>* seen, const Vec<T>* gradients, int y, int height, int firstTap, int r,
                                     Vec<T> (*sums)[registers]) {
   using F = Flow<kernel, stride>;
   if constexpr (F::has(i, row)) {
     const int at = F::tap(i, row) - firstTap;
-    if (at >= 0 && at < rowsAtATime<kernel>) {
+    if (at >= 0 && at < rowsAtATime<kernel> && y + i >= 0 && y + i < height) {
 #pragma GCC unroll 5
       for (int tap = 0; tap < kernel; ++tap)
         sums[at * kernel + tap][r] = fma(seen[tap], gradients[i], sums[at * kernel + tap][r]);
     }
   }
-  if constexpr (i + 1 < F::live) addProducts<T, kernel, stride, row, i + 1>(seen, gradients, firstTap, r, sums);
+  if constexpr (i + 1 < F::live)
+    addProducts<T, kernel, stride, row, i + 1>(seen, gradients, y, height, firstTap, r, sums);
 }
 
 // Rows [firstTap, firstTap + rowsAtATime) of the gradient for a window, from the windows of one plane in columns
@@ -339,11 +329,11 @@ SADDLEPOINT_INLINE void addColumnProducts(const T* x, const T* g, const ConvShap
   for (int t = 0; t * stride < s.height; ++t) {
     const T* row = x + static_cast<ptrdiff_t>(t) * stride * s.width;
     seeRow(row, seen);
-    addProducts<T, kernel, stride, 0>(seen, gradients, firstTap, r, sums);
+    addProducts<T, kernel, stride, 0>(seen, gradients, t - F::before, s.outHeight, firstTap, r, sums);
     if constexpr (stride == 2) {
       if (t * stride + 1 < s.height) {
         seeRow(row + s.width, seen);
-        addProducts<T, kernel, stride, 1>(seen, gradients, firstTap, r, sums);
+        addProducts<T, kernel, stride, 1>(seen, gradients, t - F::before, s.outHeight, firstTap, r, sums);
       }
     }
 #pragma GCC unroll 5

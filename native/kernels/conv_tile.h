@@ -69,6 +69,25 @@ SADDLEPOINT_INLINE Vec<T> evenLanes(Vec<T> a, Vec<T> b, LaneNumbers<lane...>) {
   return a;
 }
 
+template <typename T, int... lane>
+SADDLEPOINT_INLINE Vec<T> oddLanes(Vec<T> a, Vec<T> b, LaneNumbers<lane...>) {
+  a.v = __builtin_shufflevector(a.v, b.v, (2 * lane + 1)...);
+  return a;
+}
+// a0 b0 a1 b1 ... of the lower halves, and of the upper ones.
+template <typename T, int... lane>
+SADDLEPOINT_INLINE Vec<T> zipLow(Vec<T> a, Vec<T> b, LaneNumbers<lane...>) {
+  constexpr int n = Vec<T>::lanes;
+  a.v = __builtin_shufflevector(a.v, b.v, (lane % 2 * n + lane / 2)...);
+  return a;
+}
+template <typename T, int... lane>
+SADDLEPOINT_INLINE Vec<T> zipHigh(Vec<T> a, Vec<T> b, LaneNumbers<lane...>) {
+  constexpr int n = Vec<T>::lanes;
+  a.v = __builtin_shufflevector(a.v, b.v, (lane % 2 * n + n / 2 + lane / 2)...);
+  return a;
+}
+
 // out[i] = from[i * step]
 template <typename T>
 void copyStrided(T* out, const T* from, ptrdiff_t step, ptrdiff_t count) {

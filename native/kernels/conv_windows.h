@@ -49,13 +49,20 @@ WindowCut windowCut(const WindowProduct<T>& p) {
   return cut;
 }
 
-template <typename T>
-bool planesAreWindows(const WindowProduct<T>& p);
+inline bool isPlain(const WindowAxis& axis) {
+  return axis.taps == 1 && axis.step == 1 && axis.firstTap == 0 && axis.windows == axis.size;
+}
 
 template <typename T>
+bool planesAreWindows(const WindowProduct<T>& p) {
+  return isPlain(p.y) && isPlain(p.x);
+}
+
+// Behind the last element up to a vector is read; tiles begin with a line.
+template <typename T>
 ptrdiff_t tileElements(const WindowProduct<T>& p, const WindowCut& cut) {
-  const ptrdiff_t lanes = 64 / sizeof(T);  // behind the last element up to a vector is read
-  return (tileShape(p.y, p.x, cut.windowRows).planePitch * p.channels + lanes) / lanes * lanes + lanes;
+  const ptrdiff_t line = 64 / sizeof(T), elements = tileShape(p.y, p.x, cut.windowRows).planePitch * p.channels;
+  return (ceilDivide(elements, line) + 1) * line;
 }
 
 // Elements of the tiles that parts share which compute different rows of the same windows: then each is filled once,
@@ -93,15 +100,6 @@ void spreadRows(const WindowProduct<T>& p, const T* result, ptrdiff_t resultPitc
       }
     }
   }
-}
-
-inline bool isPlain(const WindowAxis& axis) {
-  return axis.taps == 1 && axis.step == 1 && axis.firstTap == 0 && axis.windows == axis.size;
-}
-
-template <typename T>
-bool planesAreWindows(const WindowProduct<T>& p) {
-  return isPlain(p.y) && isPlain(p.x);
 }
 
 // Whether computing what lies between rows of windows, and copying them out, costs less than gathering windows: about

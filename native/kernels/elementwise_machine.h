@@ -55,7 +55,6 @@ class Machine {
   // Goes to element number `first` of a segment of `size`.
   void seek(int segment, int64_t first, int64_t size) {
     first_ = first;
-    size_ = size;
     gatherCount_ = bypassCount_ = 0;
     prefetches_ = code_.prefetches && size >= prefetchFromElements;
     for (int i = 0; i < code_.inputs; i++) bindInput(i, code_.input(segment, i));
@@ -232,7 +231,7 @@ class Machine {
   Gather* gathers_;
   Bypass* bypasses_;
   int gatherCount_ = 0, bypassCount_ = 0;
-  int64_t first_ = 0, size_ = 0;
+  int64_t first_ = 0;
   bool isFirst_ = true, prefetches_ = false, hasBypassed_ = false, hasSought_ = false;
 };
 

@@ -33,23 +33,18 @@ struct LaneSums {
     }
   }
 
-  // A tree over the lanes, in their own precision.
-  T sum() const {
-    T lanes[kLanes];
-    for (int r = 0; r < kLanes / V::lanes; ++r) v[r].store(lanes + r * V::lanes);
-#pragma GCC unroll 5
-    for (int half = kLanes / 2; half > 0; half /= 2) {
-      for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-    }
-    return lanes[0];
-  }
+  // A tree over the lanes, in their own precision or in double.
+  T sum() const { return tree<T>(); }
+  double total() const { return tree<double>(); }
 
-  // The same tree in double.
-  double total() const {
+ private:
+  template <typename Sum>
+  Sum tree() const {
     T lanes[kLanes];
     for (int r = 0; r < kLanes / V::lanes; ++r) v[r].store(lanes + r * V::lanes);
-    double sums[kLanes];
-    for (int i = 0; i < kLanes; ++i) sums[i] = static_cast<double>(lanes[i]);
+    Sum sums[kLanes];
+    for (int i = 0; i < kLanes; ++i) sums[i] = static_cast<Sum>(lanes[i]);
+#pragma GCC unroll 5
     for (int half = kLanes / 2; half > 0; half /= 2) {
       for (int i = 0; i < half; ++i) sums[i] += sums[i + half];
     }

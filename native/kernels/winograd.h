@@ -146,25 +146,6 @@ SADDLEPOINT_INLINE void forEachRun(const TileGrid& grid, ptrdiff_t first, int co
   }
 }
 
-template <typename T, int... lane>
-SADDLEPOINT_INLINE Vec<T> oddLanes(Vec<T> a, Vec<T> b, LaneNumbers<lane...>) {
-  a.v = __builtin_shufflevector(a.v, b.v, (2 * lane + 1)...);
-  return a;
-}
-// a0 b0 a1 b1 ... of the lower halves, and of the upper ones.
-template <typename T, int... lane>
-SADDLEPOINT_INLINE Vec<T> zipLow(Vec<T> a, Vec<T> b, LaneNumbers<lane...>) {
-  constexpr int n = Vec<T>::lanes;
-  a.v = __builtin_shufflevector(a.v, b.v, (lane % 2 * n + lane / 2)...);
-  return a;
-}
-template <typename T, int... lane>
-SADDLEPOINT_INLINE Vec<T> zipHigh(Vec<T> a, Vec<T> b, LaneNumbers<lane...>) {
-  constexpr int n = Vec<T>::lanes;
-  a.v = __builtin_shufflevector(a.v, b.v, (lane % 2 * n + n / 2 + lane / 2)...);
-  return a;
-}
-
 // to[j][i] = from[4 i + j], j < 4
 template <typename T>
 SADDLEPOINT_INLINE void everyFourth(const T* from, Vec<T>* to) {

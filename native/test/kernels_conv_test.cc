@@ -132,8 +132,8 @@ TYPED_TEST(ConvTest, RandomShapes) {
 // Columns in any number of vectors, the last of any length.
 TYPED_TEST(ConvTest, DepthwiseOfAnyWidth) {
   std::mt19937 random(5);
-  for (int width = 1; width <= 100; ++width) {
-    const int kernel = width % 2 == 0 ? 3 : 5, stride = 1 + width / 2 % 2, padding = kernel / 2;
+  for (int round = 0; round < 400; ++round) {
+    const int width = 1 + round / 4, kernel = round % 2 == 0 ? 3 : 5, stride = 1 + round / 2 % 2, padding = kernel / 2;
     const Shape s = {1 + width % 3, 3,      1 + width % 7, width,   3, kernel, kernel,
                      stride,        stride, padding,       padding, 1, 1,      3};
     for (const TestedIsa& isa : testedIsas()) {
@@ -188,6 +188,25 @@ TYPED_TEST(ConvTest, TheBitsDependNeitherOnThreadsNorOnTheOtherImagesNorOnTheIns
       if (!isa.fused) continue;
       if (fused.empty()) fused = results;
       for (int i = 0; i < 3; ++i) EXPECT_TRUE(sameBits(fused[i], results[i])) << isa.name << " " << s.text() << i;
+    }
+  }
+}
+
+// Products that the definition lacks count for nothing, in rows and columns.
+TYPED_TEST(ConvTest, DepthwiseInfinityReachesNoOtherTap) {
+  using T = TypeParam;
+  const Shape s = {1, 2, 4, 37, 2, 3, 3, 1, 1, 1, 1, 1, 1, 2};
+  for (const TestedIsa& isa : testedIsas()) {
+    Tensor<T> x(s.x()), g(s.out()), weightGrad(s.weight());
+    x.fill([] { return T(0); });
+    g.fill([] { return T(1); });
+    x.data()[0] = static_cast<T>(INFINITY);                           // a corner: taps (0..1, 0..1)
+    x.data()[2 * s.height * s.width - 1] = static_cast<T>(INFINITY);  // the opposite one: taps (1..2, 1..2)
+    ASSERT_EQ(kOk, runKernel(isa.conv2dWeightGrad, {g.view(), x.view()}, {weightGrad.view()}, s.attributes()));
+    for (int tap = 0; tap < 9; ++tap) {
+      const bool first = tap / 3 < 2 && tap % 3 < 2, last = tap / 3 > 0 && tap % 3 > 0;
+      EXPECT_EQ(weightGrad.data()[tap], first ? static_cast<T>(INFINITY) : T(0)) << isa.name << " " << tap;
+      EXPECT_EQ(weightGrad.data()[9 + tap], last ? static_cast<T>(INFINITY) : T(0)) << isa.name << " " << tap;
     }
   }
 }

@@ -7,7 +7,6 @@ class Rows {
   readonly length: number;
   readonly #eps: number;
   readonly #x: BoundView;
-  readonly #chunk: Float64Array;
   readonly #state = new State();
   mean = 0;
   inverse = 0;
@@ -19,7 +18,6 @@ class Rows {
     [this.rows, this.length] = x.shape as [number, number];
     this.#eps = call.attributes[0]!;
     this.#x = x;
-    this.#chunk = new Float64Array(this.length);
   }
 
   checkPerColumn(call: Call, ...views: readonly BoundView[]): void {
@@ -29,18 +27,13 @@ class Rows {
   /** Takes a row's statistics; returns where it begins. */
   take(row: number): number {
     const from = this.#x.offset + row * this.length;
-    copyToDoubles(this.length, this.#chunk, this.#x.floats, from);
     const state = this.#state;
     state.a = state.b = state.c = 0;
-    addToMoments(state, this.#chunk, 0, this.length);
+    addToMoments(state, this.#x.floats, from, this.length);
     this.mean = state.a;
     this.inverse = 1 / Math.sqrt(state.b / state.c + this.#eps);
     return from;
   }
-}
-
-function copyToDoubles(n: number, target: Float64Array, source: FloatArray, from: number): void {
-  for (let i = 0; i < n; i++) target[i] = source[from + i]!;
 }
 
 export const layerNorm: Kernel = (call) => {
