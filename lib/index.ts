@@ -22,3 +22,4 @@ export * as models from './models';
 export * as optim from './optim';
 export * as data from './data';
 export * as io from './io';
+export * as landscape from './landscape';

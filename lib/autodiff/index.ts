@@ -1,4 +1,14 @@
 export { backward, type BackwardOptions } from './backward';
 export { checkpoint } from './checkpoint';
-export { grad, gradients, hessian, hvp, jvp, valueAndGrad, vjp, type GradientOptions } from './transforms';
+export {
+  grad,
+  gradients,
+  hessian,
+  hessianVectorProduct,
+  hvp,
+  jvp,
+  valueAndGrad,
+  vjp,
+  type GradientOptions,
+} from './transforms';
 import './methods';

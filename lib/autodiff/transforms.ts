@@ -5,7 +5,7 @@ import { cast } from '../ops/cast';
 import { zerosLike } from '../ops/create';
 import { add, mul } from '../ops/elementwise';
 import { alias, detach } from '../ops/identity';
-import { concat, stack } from '../ops/join';
+import { stack } from '../ops/join';
 import { sum } from '../ops/reduce';
 import { reshape, slice } from '../ops/shape';
 import { isFloat } from '../tensor/dtype';
@@ -171,23 +171,27 @@ export function jvp(
   primals: readonly TensorBase[],
   tangents: readonly TensorBase[],
 ): { output: Tensor; tangent: Tensor } {
+  checkTangents('jvp', primals, tangents);
+  const { starts, output } = traceFunction('jvp', fn, primals);
+  const [tangent] = pushForward([output], new Map(starts.map((start, i) => [start, tangents[i]!.capture()])));
+  settle(starts, [output, tangent!]);
+  return { output, tangent: tangent! };
+}
+
+function checkTangents(op: string, primals: readonly TensorBase[], tangents: readonly TensorBase[]): void {
   if (primals.length !== tangents.length)
-    throw new ValueError(`jvp: as many tangents as primals, got ${tangents.length} and ${primals.length}`);
+    throw new ValueError(`${op}: as many tangents as primals, got ${tangents.length} and ${primals.length}`);
   primals.forEach((primal, i) => {
     if (!shapesEqual(primal.shape, tangents[i]!.shape))
       throw new ShapeError(
-        `jvp: tangent ${i} has shape ${formatShape(tangents[i]!.shape)}, its primal ${formatShape(primal.shape)}`,
+        `${op}: tangent ${i} has shape ${formatShape(tangents[i]!.shape)}, its primal ${formatShape(primal.shape)}`,
       );
   });
-  const { starts, output } = traceFunction('jvp', fn, primals);
-  const tangent = pushForward(output, new Map(starts.map((start, i) => [start, tangents[i]!.capture()])));
-  settle(starts, [output, tangent]);
-  return { output, tangent };
 }
 
-/** The forward walk: tangents of everything between the starts and the output, in the order of recording. */
-function pushForward(output: Tensor, known: Map<Tensor, Tensor>): Tensor {
-  const path = enableGrad(() => pathTo([output], (tensor) => known.has(tensor))).reverse();
+/** The forward walk: tangents of everything between the starts and the outputs, in the order of recording. */
+function pushForward(outputs: readonly Tensor[], known: Map<Tensor, Tensor>): Tensor[] {
+  const path = enableGrad(() => pathTo(outputs, (tensor) => known.has(tensor))).reverse();
   return enableGrad(() => {
     for (const tensor of path) {
       if (known.has(tensor) || tensor.isLeaf) continue;
@@ -198,7 +202,7 @@ function pushForward(output: Tensor, known: Map<Tensor, Tensor>): Tensor {
       const tangent = rule(tangents, tensor.inputs, tensor, tensor.attrs);
       known.set(tensor, spread(cast(tangent, tensor.dtype), tensor));
     }
-    return known.get(output) ?? zerosLike(output);
+    return outputs.map((output) => known.get(output) ?? zerosLike(output));
   });
 }
 
@@ -243,26 +247,36 @@ export function hvp(
   primals: readonly TensorBase[],
   vectors: readonly TensorBase[],
 ): { value: Tensor; grads: Tensor[]; products: Tensor[] } {
-  let value!: Tensor;
-  let grads!: Tensor[];
-  const flat = (tensors: readonly Tensor[]): Tensor => concat(tensors.map((t) => reshape(t, [t.size])));
-  const { tangent } = jvp(
-    (...inputs) => {
-      const both = valueAndGrad(fn)(...inputs);
-      value = both.value;
-      grads = both.grads;
-      return flat(grads);
-    },
-    primals,
-    vectors,
-  );
-  let offset = 0;
-  const products = grads.map((g) => {
-    const start = offset;
-    offset += g.size;
-    return reshape(slice(tangent, [[start, offset]]), g.shape);
-  });
-  return { value: detach(value), grads: grads.map(detach), products };
+  checkTangents('hvp', primals, vectors);
+  const { starts, output } = traceFunction('hvp', fn, primals);
+  scalarOutput('hvp', output);
+  const { grads, products } = hessianVectorProduct(output, starts, vectors);
+  settle(starts, [output, ...grads, ...products]);
+  return { value: detach(output), grads: grads.map(detach), products };
+}
+
+/**
+ * The gradients of a recorded number with respect to `inputs` (Variables or tensors that require gradients) and its Hessian
+ * times `vectors` of their shapes; what `hvp` does, for a loss that was recorded already. Inputs that it does not depend on
+ * get zeros. Throws ShapeError for a loss of more than one element or vectors of other shapes.
+ *
+ *     const { products } = hessianVectorProduct(loss, [...model.parameters()], vectors);
+ */
+export function hessianVectorProduct(
+  output: TensorBase,
+  inputs: readonly TensorBase[],
+  vectors: readonly TensorBase[],
+): { grads: Tensor[]; products: Tensor[] } {
+  checkTangents('hessianVectorProduct', inputs, vectors);
+  const end = output.capture();
+  scalarOutput('hessianVectorProduct', end);
+  const starts = inputs.map((input) => input.capture());
+  const seed = seedFor('hessianVectorProduct', end, undefined);
+  const grads = end.requiresGrad
+    ? gradientsOf(end, starts, seed).map((g, i) => zerosFor(g, starts[i]!))
+    : starts.map((start) => zerosLike(start));
+  const products = pushForward(grads, new Map(starts.map((start, i) => [start, vectors[i]!.capture()])));
+  return { grads, products };
 }
 
 /**
