@@ -9,3 +9,9 @@ export {
   type HessianSpectrumOptions,
   type SpectrumProgress,
 } from './spectrum';
+export {
+  classifyCriticalPoint,
+  type ClassifyOptions,
+  type CriticalPoint,
+  type CriticalPointKind,
+} from './critical-point';

@@ -270,6 +270,24 @@ export class Variable extends TensorBase {
     if (anchor !== undefined) anchor.companions = [...(anchor.companions ?? []), this.#current];
   }
 
+  /**
+   * Runs `fn` while this Variable has another value, and goes back: only what `fn` records knows of it, and nothing is to be
+   * restored later. Throws ShapeError, DTypeError if the value does not fit.
+   */
+  standIn<T>(value: TensorBase, fn: () => T): T {
+    this.#check(value);
+    const current = this.#current;
+    const version = snapshot(value.capture());
+    version.captured = true;
+    version.requiresGrad = this.requiresGrad;
+    this.#current = version;
+    try {
+      return fn();
+    } finally {
+      this.#current = current;
+    }
+  }
+
   /** `assign` for the optimizer, which promises that nobody else holds `value`: its storage may be overwritten later. */
   replace(value: Tensor): void {
     this.#check(value);
