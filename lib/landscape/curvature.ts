@@ -7,6 +7,7 @@ import { detach } from '../ops/identity';
 import { formatShape } from '../tensor/shape';
 import { TensorBase, type Tensor, type Variable } from '../tensor/tensor';
 import { withTrace } from '../tensor/tracing';
+import type { Operator } from './krylov';
 import { ParameterVector } from './parameters';
 
 /** Records the loss of a fixed batch: the same number whenever the parameters are the same. */
@@ -57,6 +58,12 @@ export class Curvature {
       return detach(vector.flatten(products));
     });
   }
+}
+
+/** The Hessian as what Lanczos takes. */
+export function operatorOf(curvature: Curvature): Operator {
+  const { size, dtype } = curvature.vector;
+  return { size, dtype, apply: (direction) => curvature.product(direction) };
 }
 
 function checkPure(op: string, loss: Loss): void {

@@ -15,3 +15,5 @@ export {
   type CriticalPoint,
   type CriticalPointKind,
 } from './critical-point';
+export { spectralDensity, type SpectralDensity, type SpectralDensityOptions } from './density';
+export { hessianTrace, type HessianTrace, type HessianTraceOptions } from './trace';

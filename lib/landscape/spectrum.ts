@@ -4,7 +4,7 @@ import { inTurns } from './turns';
 import { Generator } from '../ops/random';
 import { checkInteger } from '../tensor/shape';
 import type { Tensor, Variable } from '../tensor/tensor';
-import { Curvature, type Loss } from './curvature';
+import { Curvature, operatorOf, type Loss } from './curvature';
 import { Krylov, type Operator } from './krylov';
 import { epsilonOf } from './numerics';
 import { symmetricEigen, type Eigen } from './symmetric';
@@ -76,12 +76,7 @@ export async function hessianSpectrum(
 ): Promise<HessianSpectrum> {
   const curvature = new Curvature('hessianSpectrum', loss, params);
   const { vector } = curvature;
-  const operator: Operator = {
-    size: vector.size,
-    dtype: vector.dtype,
-    apply: (direction) => curvature.product(direction),
-  };
-  const found = await lanczos('hessianSpectrum', operator, options);
+  const found = await lanczos('hessianSpectrum', operatorOf(curvature), options);
   const pairs = found.values.map((value, i) => ({
     value,
     residual: found.residuals[i]!,

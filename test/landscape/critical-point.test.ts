@@ -64,14 +64,12 @@ test('linear networks at the origin: two layers a strict saddle, three a degener
   const x = randn([32, 3]);
   const y = randn([32, 2]);
   const zero = (...sizes: number[]): Variable[] =>
-    sizes
-      .slice(1)
-      .map(
-        (size, i) =>
-          new Variable(tensor(new Array(size * sizes[i]!).fill(0), { shape: [sizes[i]!, size] }), {
-            requiresGrad: true,
-          }),
-      );
+    sizes.slice(1).map(
+      (size, i) =>
+        new Variable(tensor(new Array(size * sizes[i]!).fill(0), { shape: [sizes[i]!, size] }), {
+          requiresGrad: true,
+        }),
+    );
   const lossOf = (weights: Variable[]) => (): Tensor =>
     mseLoss(
       weights.reduce<Tensor>((h, weight) => h.matmul(weight.capture()), x),
