@@ -3,6 +3,7 @@ import { attention } from './attention';
 import { elementwise } from './elementwise';
 import { eventLoop } from './event-loop';
 import { kernels } from './kernels';
+import { landscape } from './landscape';
 import { overhead } from './overhead';
 import { programs } from './programs';
 
@@ -14,4 +15,5 @@ export const suites: { readonly [name: string]: Suite } = {
   elementwise,
   kernels,
   attention,
+  landscape,
 };

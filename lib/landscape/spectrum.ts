@@ -35,7 +35,10 @@ export interface HessianSpectrumOptions extends AbortOptions {
   readonly tolerance?: number;
   /** Default: 300. */
   readonly maxProducts?: number;
-  /** Vectors [n] to keep at most; when there are so many, Lanczos is restarted from the best. Default: as many as 1 GiB holds. */
+  /**
+   * Vectors [n] that there are at a time, at most: Lanczos is restarted from the best before there would be more. At least
+   * 2 (k + smallest) + 4. Default: as many as 2 GiB hold.
+   */
   readonly maxBasis?: number;
   /** Of the start vector. Default: one with seed 0. */
   readonly generator?: Generator;
@@ -57,8 +60,8 @@ export interface HessianSpectrum {
   readonly basisBytes: number;
 }
 
-const DEFAULT_BYTES = 2 ** 30;
-const MAX_BASIS = 100;
+const DEFAULT_BYTES = 2 ** 31;
+const MAX_BASIS = 150;
 
 /**
  * Extreme eigenvalues and eigenvectors of a loss's Hessian by Lanczos' method on Hessian-vector products, with full
@@ -115,17 +118,19 @@ async function lanczos(op: string, operator: Operator, options: HessianSpectrumO
   } = options;
   const wanted = k + smallest;
   const fitting = Math.floor(DEFAULT_BYTES / (size * (dtype === 'float64' ? 8 : 4)));
-  const { maxBasis = Math.max(2 * wanted + 10, Math.min(MAX_BASIS, fitting)), generator = new Generator(0) } = options;
+  const { maxBasis = Math.max(3 * wanted + 12, Math.min(MAX_BASIS, fitting)), generator = new Generator(0) } = options;
   checkInteger(op, 'k', k, 0);
   checkInteger(op, 'smallest', smallest, 0);
   checkInteger(op, 'maxProducts', maxProducts, 1);
-  checkInteger(op, 'maxBasis', maxBasis, wanted + 2);
+  checkInteger(op, 'maxBasis', maxBasis, 2 * wanted + 4);
   if (wanted < 1 || wanted > size)
     throw new ValueError(`${op}: k + smallest is from 1 to the ${size} parameters, got ${k} + ${smallest}`);
   if (!(tolerance > 0)) throw new ValueError(`${op}: tolerance is positive, got ${tolerance}`);
 
   const signal = signalOf(op, options) ?? undefined;
-  const krylov = new Krylov(operator, Math.min(size, maxBasis), generator, signal);
+  // While a basis is replaced there are up to (capacity + wanted) / 2 new vectors beside it, and one more.
+  const capacity = Math.floor((2 * (maxBasis - 1) - wanted) / 3);
+  const krylov = new Krylov(operator, Math.min(size, capacity), generator, signal);
   for (let products = 1; ; products++) {
     await krylov.step();
     const eigen = await inTurns(symmetricEigen(krylov.matrix(), krylov.length));

@@ -15,11 +15,16 @@ const MAX_SWEEPS = 60;
  * multiple of the machine epsilon times the largest |eigenvalue|. The matrix must be finite. Yields now and then.
  */
 export function* symmetricEigen(matrix: Float64Array, n: number): Slices<Eigen> {
-  const { diagonal, off, basis } = yield* tridiagonalize(Float64Array.from(matrix), n);
+  // Elements are at most 1, so that no square overflows and what underflows is below rounding.
+  const scale = matrix.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) || 1;
+  const { diagonal, off, basis } = yield* tridiagonalize(
+    matrix.map((value) => value / scale),
+    n,
+  );
   yield* diagonalize(diagonal, off, basis, n);
   const order = Array.from({ length: n }, (_, i) => i).sort((a, b) => diagonal[a]! - diagonal[b]!);
   return {
-    values: Float64Array.from(order, (i) => diagonal[i]!),
+    values: Float64Array.from(order, (i) => diagonal[i]! * scale),
     vectors: order.map((i) => basis.slice(i * n, (i + 1) * n)),
   };
 }
@@ -86,8 +91,10 @@ function* diagonalize(d: Float64Array, e: Float64Array, basis: Float64Array, n: 
   }
 }
 
+/** Beside its neighbours on the diagonal, or, where these are zero, beside the whole matrix, whose elements are at most 1. */
 function isNegligible(d: Float64Array, e: Float64Array, i: number): boolean {
-  return Math.abs(e[i]!) <= Number.EPSILON * (Math.abs(d[i]!) + Math.abs(d[i + 1]!)) || Math.abs(e[i]!) < 1e-300;
+  const size = Math.abs(e[i]!);
+  return size <= Number.EPSILON * (Math.abs(d[i]!) + Math.abs(d[i + 1]!)) || size <= 2 ** -62;
 }
 
 /** One implicit QR step with Wilkinson's shift on the rows start to end: a bulge is chased from the top to the bottom. */
