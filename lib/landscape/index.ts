@@ -1,5 +1,6 @@
 import '../backend';
 
+export { surfaces, type KnownPoint, type Surface } from './surfaces';
 export type { Loss } from './curvature';
 export { gradientNorm, hessian, hvp } from './hessian';
 export {

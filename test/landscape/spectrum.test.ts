@@ -85,7 +85,7 @@ function network(inputs: number, hidden: number, classes: number) {
 
 const isFull = process.env.SADDLEPOINT_TEST_FULL === '1';
 /** Inputs, hidden units, classes: 244 parameters; 2,021 in the long form. */
-const sizes = isFull ? ([30, 56, 5] as const) : ([10, 16, 4] as const);
+const sizes: [number, number, number] = isFull ? [30, 56, 5] : [10, 16, 4];
 
 test('a network: within 1e-4 of the exact Hessian', async () => {
   const { loss, params } = network(...sizes);
