@@ -18,3 +18,4 @@ export {
 } from './critical-point';
 export { spectralDensity, type SpectralDensity, type SpectralDensityOptions } from './density';
 export { hessianTrace, type HessianTrace, type HessianTraceOptions } from './trace';
+export * from './escapes';
