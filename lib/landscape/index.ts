@@ -19,3 +19,15 @@ export {
 export { spectralDensity, type SpectralDensity, type SpectralDensityOptions } from './density';
 export { hessianTrace, type HessianTrace, type HessianTraceOptions } from './trace';
 export * from './escapes';
+export {
+  interpolate,
+  lineSlice,
+  planeSlice,
+  type LineSlice,
+  type LineSliceOptions,
+  type PlaneSlice,
+  type PlaneSliceOptions,
+  type SliceOptions,
+} from './slices';
+export { projectPath, randomDirections, type ProjectedPath, type RandomDirectionsOptions } from './directions';
+export { sharpness, type Sharpness, type SharpnessOptions } from './sharpness';
