@@ -1,33 +1,23 @@
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
+import { documentOf, tableOf } from '../lib/page/html';
 import type { Row, Work } from './rows';
 
 type Worked = Row & { readonly work: Work; readonly share: number };
 
 /** A report of rows as one page that needs nothing else: rooflines, ratios to the peers, and all figures. */
 export function pageOf(rows: readonly Row[], heading: string): string {
-  const style = fs.readFileSync(path.join(__dirname, 'page', 'page.css'), 'utf8');
-  const script = fs.readFileSync(path.join(__dirname, 'page', 'page.js'), 'utf8');
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>${escaped(heading)}</title>
-<style>${uplot('uPlot.min.css')}
-${style}</style>
-<h1>${escaped(heading)}</h1>
-<p>Times are medians. A ratio is our time divided by a peer's: below 1 we are faster. The roof is the least time in which this
+  return documentOf({
+    title: heading,
+    body: `<p>Times are medians. A ratio is our time divided by a peer's: below 1 we are faster. The roof is the least time in which this
 machine can do the work: its multiplications and additions at the measured peak, or its bytes at the measured bandwidth.
 What caches hold, and convolutions by Winograd's algorithm, which multiply less, may stand above it.</p>
 <div id="plots"></div>
 ${summary(rows)}
-${figures(rows)}
-<script>${uplot('uPlot.iife.min.js')}</script>
-<script>const data = ${json({ rooflines: rooflines(rows), ratios: ratios(rows) })};
-${script}</script>
-</html>
-`;
+${figures(rows)}`,
+    data: { rooflines: rooflines(rows), ratios: ratios(rows) },
+    script: fs.readFileSync(path.join(__dirname, 'page', 'page.js'), 'utf8'),
+  });
 }
 
 interface Point {
@@ -99,12 +89,6 @@ function figures(rows: readonly Row[]): string {
   return `<h2>All figures</h2>${tableOf(['suite', 'case', 'threads', 'ours', 'peer', 'ratio', 'of the roof'], lines)}`;
 }
 
-function tableOf(head: readonly string[], lines: readonly (readonly string[])[]): string {
-  const row = (cells: readonly string[], tag: 'th' | 'td'): string =>
-    `<tr>${cells.map((cell) => `<${tag}>${escaped(cell)}</${tag}>`).join('')}</tr>`;
-  return `<table>${[row(head, 'th'), ...lines.map((cells) => row(cells, 'td'))].join('\n')}</table>`;
-}
-
 const perSecond = (unit: Row['unit']): number => ({ ms: 1e3, us: 1e6 })[unit];
 const isWorked = (row: Row): row is Worked => row.work !== undefined;
 const groupOf = ({ suite, work }: Row): string =>
@@ -117,11 +101,3 @@ function groupsOf<T>(items: readonly T[], keyOf: (item: T) => string): [string, 
   for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item]);
   return [...groups];
 }
-
-function uplot(file: string): string {
-  return fs.readFileSync(createRequire(__filename).resolve(`uplot/dist/${file}`), 'utf8');
-}
-
-const escaped = (text: string): string => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
-/** JSON that may stand in a script element. */
-const json = (value: unknown): string => JSON.stringify(value).replaceAll('<', '\\u003c');

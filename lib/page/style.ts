@@ -1,4 +1,5 @@
-:root {
+/** What every page looks like: light and dark, wide and narrow. */
+export const style = `:root {
   color-scheme: light dark;
   --ink: #1c2330;
   --paper: #ffffff;
@@ -37,7 +38,8 @@ p {
   max-width: 50rem;
   color: var(--quiet);
 }
-#plots {
+#plots,
+.figures {
   display: grid;
   grid-template-columns: minmax(0, 1fr);
   gap: 2rem;
@@ -77,3 +79,31 @@ th {
   color: var(--quiet);
   font-weight: 500;
 }
+.figures {
+  margin: 1rem 0;
+}
+canvas {
+  display: block;
+  width: 100%;
+  touch-action: none;
+}
+.key {
+  display: flex;
+  flex-wrap: wrap;
+  gap: 0.2rem 1rem;
+  font-size: 12px;
+}
+.key i {
+  display: inline-block;
+  width: 1.4em;
+  height: 0.25em;
+  margin-right: 0.4em;
+  vertical-align: middle;
+}
+.verdict {
+  max-width: 50rem;
+  color: var(--ink);
+  border-left: 3px solid var(--quiet);
+  padding-left: 0.8rem;
+}
+`;
