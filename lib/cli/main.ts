@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 import { SaddlepointError } from '../errors';
 import { printInfo } from './info';
+import { runLandscape } from './landscape';
 import { runProfile } from './profile';
 import { createProgram, isAnswered, UsageError } from './program';
+import { runRace } from './race';
 import { runTraining } from './train';
 
 const FAILURE = 1;
@@ -14,6 +16,8 @@ async function main(): Promise<void> {
         process.exitCode = await runTraining(options);
       },
       profile: runProfile,
+      landscape: runLandscape,
+      race: runRace,
       info: async (options) => printInfo(options),
     });
     await program.parseAsync();

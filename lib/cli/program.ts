@@ -3,11 +3,13 @@ import { SaddlepointError } from '../errors';
 import type { InfoArguments } from './info';
 import { isMissing } from './missing';
 import type { ProfileArguments } from './profile';
+import type { LandscapeArguments } from './landscape';
+import { surfaceNames, type RaceArguments } from './race';
 import type { TrainArguments } from './train';
 import { modelNames } from './models';
 import { optimizerNames } from './optimizers';
 import { scheduleNames } from './schedules';
-import { assignment, choice, integer, named, number, path } from './values';
+import { assignment, choice, choices, integer, named, number, path } from './values';
 import { packageVersion } from './version';
 
 const MAX_THREADS = 64;
@@ -33,6 +35,8 @@ export class UsageError extends SaddlepointError {
 export interface Actions {
   train(options: TrainArguments): Promise<void>;
   profile(options: ProfileArguments): Promise<void>;
+  landscape(options: LandscapeArguments): Promise<void>;
+  race(options: RaceArguments): Promise<void>;
   info(options: InfoArguments): Promise<void>;
 }
 
@@ -75,6 +79,7 @@ export async function createProgram(actions: Actions): Promise<Commander.Command
     )
     .option('--json', 'print one JSON object a line', false)
     .option('--out <dir>', 'write model.safetensors and history.json there', path)
+    .option('--snapshots', 'write the weights before training and after every epoch there too, for landscape', false)
     .addHelpText('after', examples)
     .action((_dataset: string, options: TrainArguments) => actions.train(options));
   const profile = describing(program.command('profile'))
@@ -83,12 +88,46 @@ export async function createProgram(actions: Actions): Promise<Commander.Command
     .option('--trace <file>', 'write a trace there that ui.perfetto.dev opens', path)
     .option('--json', 'print one JSON object', false)
     .action((_dataset: string, options: ProfileArguments) => actions.profile(options));
+  const landscape = program
+    .command('landscape')
+    .description('Says where a training stands on its loss surface, or where the critical points of a known one are.')
+    .addArgument(new Argument('<where>', `a folder that train --out wrote, or one of ${surfaceNames.join(', ')}`))
+    .option('--data <dir>', 'of a training on other images than the digits: their folder', path)
+    .option('--images <n>', 'of the training images, the first: what the loss is of', integer(2), 256)
+    .option('--k <n>', 'largest eigenvalues to look for', integer(1), 5)
+    .option('--max-products <n>', 'Hessian-vector products for them at most', integer(10), 200)
+    .option('--points <n>', 'along each side of a plane', integer(5, 201), 21)
+    .option('--seed <n>', 'of start vectors and random directions', integer(0), 0)
+    .option('--out <file>', 'the page', path, 'landscape.html')
+    .option('--json', 'print one JSON object', false)
+    .action((where: string, options: Omit<LandscapeArguments, 'where'>) => actions.landscape({ ...options, where }));
+  const race = program
+    .command('race')
+    .description('Races optimizers over a surface whose critical points are known, and writes a page that shows it.')
+    .option('--surface <name>', `where: ${surfaceNames.join(', ')}`, choice(surfaceNames), 'ravine')
+    .option(
+      '--optimizers <a,b,...>',
+      `who: momentum (sgd with 0.9), ${optimizerNames.join(', ')}`,
+      choices(['momentum', ...optimizerNames]),
+      ['sgd', 'momentum', 'adagrad', 'rmsprop', 'adam'],
+    )
+    .option('--lr <name=x>', 'learning rate of one of them, once for each (default: fits the surface)', assignment)
+    .option(
+      '--schedule <name:k=v,...>',
+      `of all learning rates: ${scheduleNames.join(', ')}`,
+      named(choice(scheduleNames, { ...impossibleSchedules, 'reduce-on-plateau': 'It waits for a test’s loss.' })),
+    )
+    .option('--steps <n>', 'of each', integer(1), 200)
+    .option('--out <file>', 'the page', path, 'race.html')
+    .option('--json', 'print one JSON object', false)
+    .action((options: RaceArguments) => actions.race(options));
   const info = program
     .command('info')
     .description('Says which backend runs, and why.')
     .option('--json', 'print it as JSON', false)
     .action((options: InfoArguments) => actions.info(options));
-  for (const command of [program, train, profile, info]) command.exitOverride((error) => refuse(error, command));
+  for (const command of [program, train, profile, landscape, race, info])
+    command.exitOverride((error) => refuse(error, command));
   return program;
 }
 

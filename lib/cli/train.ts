@@ -1,7 +1,9 @@
 import { backendInfo } from '../backend';
 import type { Dataset } from '../data';
 import { trainClassifier, type EpochRecord } from '../train';
+import { ValueError } from '../errors';
 import { prepareFolder, writeResults } from './output';
+import { Snapshots } from './snapshots';
 import { createReporter, type Summary } from './reporter';
 import { createSchedule, type ScheduleChoice } from './schedules';
 import { createTraining, loadDataset, type TrainingArguments } from './training';
@@ -12,6 +14,7 @@ export interface TrainArguments extends TrainingArguments {
   readonly schedule?: ScheduleChoice;
   readonly json: boolean;
   readonly out?: string;
+  readonly snapshots: boolean;
 }
 
 /** As a shell reports a program that Ctrl-C ended. */
@@ -23,6 +26,7 @@ export async function runTraining(options: TrainArguments): Promise<number> {
   const { backend, isa, threads } = backendInfo();
   const { epochs = options.data === undefined ? 15 : 5, seed } = options;
   if (options.out !== undefined) prepareFolder(options.out);
+  else if (options.snapshots) throw new ValueError('--snapshots: needs --out, the folder to write them to');
   const { modelName, model, optimizer, batchSize, usualSchedule } = createTraining(options, dataset);
   const { schedule: chosen = usualSchedule } = options;
   const { lr } = optimizer.paramGroups[0]!;
@@ -31,6 +35,8 @@ export async function runTraining(options: TrainArguments): Promise<number> {
 
   const reporter = await createReporter(options.json, epochs);
   const interruption = interruptible();
+  const snapshots = new Snapshots(model);
+  if (options.snapshots) snapshots.take();
   const start = performance.now();
   try {
     reporter.start({
@@ -60,6 +66,7 @@ export async function runTraining(options: TrainArguments): Promise<number> {
       onEpoch: (record) => {
         schedule.perEpoch?.step(record.testLoss);
         reporter.epoch(record);
+        if (options.snapshots) snapshots.take();
       },
     });
     const seconds = (performance.now() - start) / 1000;
@@ -69,6 +76,7 @@ export async function runTraining(options: TrainArguments): Promise<number> {
       const { optimizer: name, optimizerOption = {} } = options;
       const settings = { model: modelName, optimizer: name, optimizerOption, lr, schedule: chosen, batchSize, seed };
       await writeResults(options.out, model, { event, ...summary, settings, history });
+      if (options.snapshots) await snapshots.write(options.out);
     }
     reporter.end(event, summary);
     return event === 'end' ? 0 : INTERRUPTED;

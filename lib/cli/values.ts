@@ -42,6 +42,16 @@ export function choice(
   };
 }
 
+/** Some of the names, with commas between them, each once. */
+export function choices(names: readonly string[]): (text: string) => readonly string[] {
+  const one = choice(names);
+  return (text) => {
+    const given = text.split(',').map(one);
+    if (new Set(given).size < given.length) throw new InvalidValue('One is given twice.');
+    return given;
+  };
+}
+
 /** `k=v`, added to those before. */
 export function assignment(text: string, before: Settings = {}): Settings {
   return merge(before, text);

@@ -150,9 +150,11 @@ async function spectrumOf(
     if (!matrix.every(Number.isFinite)) throw new ValueError('classifyCriticalPoint: the Hessian is not finite here');
     const { values, vectors } = await inTurns(symmetricEigen(matrix, size));
     const scale = Math.max(Math.abs(values[0]!), Math.abs(values[size - 1]!));
+    const directions = noGrad(() => vectors.map((direction) => vector.unflatten(tensor(direction, { dtype }))));
+    await submit(directions.flat());
     return {
       eigenvalues: [...values],
-      directions: vectors.map((direction) => vector.unflatten(tensor(direction, { dtype }))),
+      directions,
       isComplete: true,
       bound: size * (asymmetry + epsilonOf(dtype) * scale),
     };

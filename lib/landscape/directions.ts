@@ -114,8 +114,9 @@ export async function projectPath(
     const direction = noGrad(() =>
       rows.map((row, i) => mul(row, weights[i]! / Math.sqrt(value))).reduce((a, b) => add(a, b)),
     );
-    await submit([direction], { signal });
-    directions.push(noGrad(() => vector.unflatten(direction)));
+    const parts = noGrad(() => vector.unflatten(direction));
+    await submit(parts, { signal });
+    directions.push(parts);
     scores.push(Array.from(weights, (weight) => weight * Math.sqrt(value)));
   }
   return {

@@ -31,3 +31,4 @@ export {
 } from './slices';
 export { projectPath, randomDirections, type ProjectedPath, type RandomDirectionsOptions } from './directions';
 export { sharpness, type Sharpness, type SharpnessOptions } from './sharpness';
+export { race, type Contestant, type Track } from './race';

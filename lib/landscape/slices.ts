@@ -1,5 +1,6 @@
 import { ValueError } from '../errors';
 import type { AbortOptions } from '../graph/abort';
+import { submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
 import { readItem } from '../graph/reading';
 import { add, mul, sub } from '../ops/elementwise';
@@ -39,6 +40,7 @@ export async function interpolate(
   const vector = new ParameterVector('interpolate', params);
   for (const point of [from, to]) checkDirection('interpolate', vector, point);
   const direction = noGrad(() => to.map((end, i) => sub(end, from[i]!)));
+  await submit(direction, { signal: options.signal });
   return along('interpolate', loss, vector, from, direction, [0, 1], options);
 }
 
@@ -107,6 +109,7 @@ export async function planeSlice(
   const rows: Float64Array[] = [];
   for (const [j, y] of beta.entries()) {
     const start = noGrad(() => origin.map((value, i) => add(value, mul(directions[1]![i]!, y))));
+    await submit(start, { signal: options.signal });
     const row = await losses(loss, vector, start, directions[0]!, alpha, options, (done) =>
       onProgress?.({ done: j * points + done, total: points * points }),
     );

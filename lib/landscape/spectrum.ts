@@ -1,6 +1,8 @@
 import { ValueError } from '../errors';
 import { signalOf, type AbortOptions } from '../graph/abort';
 import { inTurns } from './turns';
+import { submit } from '../graph/evaluate';
+import { noGrad } from '../graph/modes';
 import { Generator } from '../ops/random';
 import { checkInteger } from '../tensor/shape';
 import type { Tensor, Variable } from '../tensor/tensor';
@@ -83,8 +85,10 @@ export async function hessianSpectrum(
   const pairs = found.values.map((value, i) => ({
     value,
     residual: found.residuals[i]!,
-    vector: vector.unflatten(found.vectors[i]!),
+    vector: noGrad(() => vector.unflatten(found.vectors[i]!)),
   }));
+  // Values, and no views that every program would compute again.
+  await submit(pairs.flatMap((pair) => pair.vector));
   const { k } = found;
   return {
     largest: pairs.slice(0, k),

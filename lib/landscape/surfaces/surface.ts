@@ -1,3 +1,4 @@
+import '../../ops/methods';
 import type { Tensor } from '../../tensor/tensor';
 
 /** A point where the gradient is zero, and what it is. */
@@ -17,7 +18,7 @@ export interface Surface {
   readonly title: string;
   readonly formula: string;
   /** A vector [dimensions] to a number; differentiable, of the vector's dtype. */
-  loss(x: Tensor): Tensor;
+  readonly loss: (x: Tensor) => Tensor;
   /** Where a race starts. */
   readonly start: readonly number[];
   /** What a picture shows, for each of the first two coordinates. */
