@@ -1,5 +1,6 @@
 import { backward } from '../../autodiff/backward';
 import { abortErrorOf, signalOf } from '../../graph/abort';
+import { submit } from '../../graph/evaluate';
 import { readData, readItem } from '../../graph/reading';
 import { binaryCrossEntropyWithLogits, crossEntropy } from '../../nn/losses/functional';
 import { LBFGS } from '../../optim/lbfgs';
@@ -54,7 +55,9 @@ export async function fitByLbfgs(
   while (!converged && iterations < MAX_STEPS) {
     if (signal?.aborted === true) throw abortErrorOf(signal);
     await optimizer.step(closure);
-    objective = await readItem(closure(), options);
+    const last = closure();
+    await submit([last, weight.grad!, bias.grad!]);
+    objective = await readItem(last);
     converged = (await largest(weight.grad!)) <= TOLERANCE_GRAD && (await largest(bias.grad!)) <= TOLERANCE_GRAD;
     report(++iterations, objective);
   }

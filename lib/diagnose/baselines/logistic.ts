@@ -15,8 +15,8 @@ export interface LogisticBaselineOptions extends BaselineOptions {
   readonly C?: number | null;
 }
 
-/** Of how much the mean loss may exceed the optimum, by Newton's own estimate. */
-const TOLERANCE = 1e-11;
+/** By how much the mean loss may exceed the optimum, by Newton's own estimate, and a loss that is as good as 0. */
+const TOLERANCES = { tolerance: 1e-11, floor: 1e-9 };
 /** More unknowns at once than that make the Hessian too large: L-BFGS then takes its place. */
 const MAX_NEWTON_SIZE = 1500;
 
@@ -25,7 +25,7 @@ const MAX_NEWTON_SIZE = 1500;
  * ‖W‖² / (2 C n), W being the weights for standardised features (no matter without penalty) and n the count of samples; its
  * objective is the mean of that over labels. Newton's method (IRLS) in float64; from 1,500 unknowns on L-BFGS, which ends
  * at a gradient below 1e-7. Without penalty, data that a hyperplane separates have no optimum: weights grow until the loss
- * is within 1e-11 of its infimum, `separable` is true and `converged` false. (After L-BFGS, only for data that are
+ * is within 1e-9 of its infimum, `separable` is true and `converged` false. (After L-BFGS, only for data that are
  * separated without a sample on the boundary.) Throws ValueError for task regression, and ShapeError, DTypeError or
  * ValueError for data that do not fit the task.
  *
@@ -56,7 +56,7 @@ function* solve(samples: Samples, penalty: number, report: Report): Slices<Basel
   const results: NewtonResult[] = [];
   for (let k = 0; k < columns; k++) {
     const problem = task === 'multiclass' ? multinomialProblem(samples, penalty) : binaryProblem(samples, k, penalty);
-    const result = yield* minimiseByNewton(problem, TOLERANCE, report);
+    const result = yield* minimiseByNewton(problem, TOLERANCES, report);
     weights.set(result.point, k * result.point.length);
     step.set(result.step, k * result.point.length);
     results.push(result);

@@ -27,9 +27,14 @@ const SUFFICIENT = 1e-4;
 
 /**
  * Newton's method with backtracking (Boyd and Vandenberghe 2004, algorithm 9.5), until half the squared Newton decrement,
- * which estimates by how much the value exceeds the infimum, is at most `tolerance`, or rounding allows no decrease.
+ * which estimates by how much the value exceeds the infimum, is at most `tolerance`, or rounding allows no decrease. Also
+ * ends at values up to `floor`: of a function that is never negative no more can be gained.
  */
-export function* minimiseByNewton(problem: ConvexProblem, tolerance: number, report: Report): Slices<NewtonResult> {
+export function* minimiseByNewton(
+  problem: ConvexProblem,
+  { tolerance, floor }: { tolerance: number; floor: number },
+  report: Report,
+): Slices<NewtonResult> {
   const { size } = problem;
   let point = new Float64Array(size);
   let value = yield* problem.evaluate(point);
@@ -49,7 +54,7 @@ export function* minimiseByNewton(problem: ConvexProblem, tolerance: number, rep
       [point, value] = [next, nextValue];
       break;
     }
-    if (converged || length <= 1e-12) return { point, step, value, converged, iterations: iteration };
+    if (converged || value <= floor || length <= 1e-12) return { point, step, value, converged, iterations: iteration };
   }
   return { point, step, value, converged: false, iterations: MAX_ITERATIONS };
 }
