@@ -46,7 +46,7 @@ export interface Baseline {
   readonly separable: boolean;
   readonly iterations: number;
   /** Values or logits in float64 for features that are not standardised: [n, k], or in y's shape where that is [n]. */
-  predict(x: Tensor): Tensor;
+  readonly predict: (x: Tensor) => Tensor;
   /** float64; weights are those for features that are not standardised, unless they are named otherwise. */
   readonly parameters: Readonly<Record<string, Tensor>>;
 }
