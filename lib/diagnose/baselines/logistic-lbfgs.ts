@@ -4,12 +4,10 @@ import { submit } from '../../graph/evaluate';
 import { readData, readItem } from '../../graph/reading';
 import { binaryCrossEntropyWithLogits, crossEntropy } from '../../nn/losses/functional';
 import { LBFGS } from '../../optim/lbfgs';
-import { cast } from '../../ops/cast';
 import { tensor, zeros } from '../../ops/create';
 import { add, mul } from '../../ops/elementwise';
-import { matmul } from '../../ops/matmul';
+import { matmulTransposed } from '../../ops/matmul';
 import { sum } from '../../ops/reduce';
-import { transpose } from '../../ops/shape';
 import { Variable, type Tensor } from '../../tensor/tensor';
 import { affineBaseline } from './affine';
 import { runInTurns, type Report } from './running';
@@ -31,7 +29,7 @@ export async function fitByLbfgs(
   const isMulticlass = task === 'multiclass';
   const signal = signalOf('fitLogistic', options);
   const x = tensor(samples.x, { shape: [count, features] });
-  const y = isMulticlass ? cast(tensor(samples.y), 'int32') : tensor(samples.y, { shape: [count, outputs] });
+  const y = isMulticlass ? tensor(samples.y, { dtype: 'int32' }) : tensor(samples.y, { shape: [count, outputs] });
   const weight = new Variable(zeros([outputs, features], { dtype: 'float64' }), { requiresGrad: true });
   const bias = new Variable(zeros([outputs], { dtype: 'float64' }), { requiresGrad: true });
   const decay = penalty / 2 / (isMulticlass ? 1 : outputs);
@@ -43,7 +41,7 @@ export async function fitByLbfgs(
   });
   const closure = (): Tensor => {
     optimizer.zeroGrad();
-    const scores = add(matmul(x, transpose(weight, 0, 1)), bias);
+    const scores = add(matmulTransposed(x, weight), bias);
     const loss = isMulticlass ? crossEntropy(scores, y) : binaryCrossEntropyWithLogits(scores, y);
     const objective = decay === 0 ? loss : add(loss, mul(sum(mul(weight, weight)), decay));
     backward(objective);
