@@ -225,7 +225,7 @@ Failure multiplyInParts(const Call& call, const Product<T>& p, const Matrix<T>& 
         multiplyBlock<T>(
             tiling, height, count, p.depth,
             [&](int k0, int steps) {
-              if (!packA) return RowBlock<T>{a.data + k0 * a.column, a.row, a.column, false};
+              if (!packA) return RowBlock<T>{a.data + row * a.row + k0 * a.column, a.row, a.column, false};
               return RowBlock<T>{packed + static_cast<ptrdiff_t>(k0) * p.rows + row * steps, 0, 0, true};
             },
             [&](int k0, int steps, ptrdiff_t j, int taken, int panelWidth) {

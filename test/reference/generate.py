@@ -1,5 +1,5 @@
 """Records what the tests compare with: every *.py beside this file writes its own *.json.gz. Needs PyTorch 1.13 (Debian:
-python3-torch); the tests themselves only read the recordings.
+python3-torch), baselines.py scikit-learn 1.2 (python3-sklearn); the tests themselves only read the recordings.
 
     /usr/bin/python3 test/reference/generate.py [part ...]
 """

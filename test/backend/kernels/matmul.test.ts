@@ -72,6 +72,19 @@ describe.each(backends)('matmul on %s', (_name, backend) => {
         for (const b of [plain[1], turned[1]]) expectEqual(multiply(a, b), reference(a, b).product);
     });
 
+    it('is exact for many rows and few columns: blocks of rows that are read where they lie', () => {
+      const numbers = new Numbers(11);
+      for (const [m, k, n] of [
+        [600, 64, 64],
+        [1300, 40, 65],
+        [1100, 64, 40],
+      ] as const) {
+        const a = numbers.integers(dtype, [m, k]);
+        const b = numbers.integers(dtype, [k, n]);
+        expectEqual(multiply(a, b), reference(a, b).product);
+      }
+    });
+
     it('multiplies batches, broadcast and strided', () => {
       const numbers = new Numbers(3);
       const a = numbers.integers(dtype, [2, 3, 5, 7]);
