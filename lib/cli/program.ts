@@ -22,6 +22,9 @@ Examples:
   saddlepoint train digits --model resnet8 --schedule reduce-on-plateau:patience=2,factor=0.5
   saddlepoint train digits --data DIR --model lenet --schedule none --json`;
 
+/** A race has no test whose loss one could wait for. */
+const raceSchedules = scheduleNames.filter((name) => name !== 'reduce-on-plateau');
+
 const needsFunctions = 'It is made of functions or other schedules, which a command line cannot give.';
 const impossibleSchedules = Object.fromEntries(
   ['lambda', 'multiplicative', 'sequential', 'chained', 'warm-up'].map((name) => [name, needsFunctions]),
@@ -114,8 +117,8 @@ export async function createProgram(actions: Actions): Promise<Commander.Command
     .option('--lr <name=x>', 'learning rate of one of them, once for each (default: fits the surface)', assignment)
     .option(
       '--schedule <name:k=v,...>',
-      `of all learning rates: ${scheduleNames.join(', ')}`,
-      named(choice(scheduleNames, { ...impossibleSchedules, 'reduce-on-plateau': 'It waits for a test’s loss.' })),
+      `of all learning rates: ${raceSchedules.join(', ')}`,
+      named(choice(raceSchedules, { ...impossibleSchedules, 'reduce-on-plateau': 'It waits for a test’s loss.' })),
     )
     .option('--steps <n>', 'of each', integer(1), 200)
     .option('--out <file>', 'the page', path, 'race.html')

@@ -1,15 +1,27 @@
 import { createProgram, isAnswered, UsageError } from '../../lib/cli/program';
 import type { ProfileArguments } from '../../lib/cli/profile';
+import type { LandscapeArguments } from '../../lib/cli/landscape';
+import type { RaceArguments } from '../../lib/cli/race';
 import type { TrainArguments } from '../../lib/cli/train';
 
-async function parse(...args: string[]): Promise<TrainArguments | ProfileArguments | undefined> {
-  let parsed: TrainArguments | ProfileArguments | undefined;
+type Parsed = TrainArguments | ProfileArguments | LandscapeArguments | RaceArguments;
+
+async function parse(...args: string[]): Promise<Parsed | undefined> {
+  let parsed: Parsed | undefined;
   const program = await createProgram({
     train: (options) => {
       parsed = options;
       return Promise.resolve();
     },
     profile: (options) => {
+      parsed = options;
+      return Promise.resolve();
+    },
+    landscape: (options) => {
+      parsed = options;
+      return Promise.resolve();
+    },
+    race: (options) => {
       parsed = options;
       return Promise.resolve();
     },
@@ -20,7 +32,7 @@ async function parse(...args: string[]): Promise<TrainArguments | ProfileArgumen
 }
 
 test('train has defaults', async () => {
-  expect(await parse('train', 'digits')).toEqual({ optimizer: 'adam', seed: 0, json: false });
+  expect(await parse('train', 'digits')).toEqual({ optimizer: 'adam', seed: 0, json: false, snapshots: false });
 });
 
 test('profile takes what train takes, and its own', async () => {
@@ -49,7 +61,27 @@ test('train reads every flag', async () => {
     backend: 'portable',
     json: true,
     out: 'o',
+    snapshots: false,
   });
+});
+
+test('landscape and race read their flags', async () => {
+  expect(await parse('landscape', 'run', '--k', '3', '--max-products', '50', '--images', '64')).toEqual({
+    ...{ where: 'run', images: 64, k: 3, maxProducts: 50, points: 21, seed: 0, out: 'landscape.html', json: false },
+  });
+  expect(await parse('race')).toEqual({
+    ...{ surface: 'ravine', optimizers: ['sgd', 'momentum', 'adagrad', 'rmsprop', 'adam'] },
+    ...{ steps: 200, out: 'race.html', json: false },
+  });
+  const flags = '--surface beale --optimizers sgd,lion --lr sgd=.01 --lr lion=.1 --schedule step:gamma=.5 --steps 9';
+  expect(await parse('race', ...flags.split(' '), '--out', 'o.html', '--json')).toEqual({
+    ...{ surface: 'beale', optimizers: ['sgd', 'lion'], lr: { sgd: 0.01, lion: 0.1 } },
+    ...{ schedule: { name: 'step', settings: { gamma: 0.5 } }, steps: 9, out: 'o.html', json: true },
+  });
+  await expect(parse('race', '--surface', 'moon')).rejects.toThrow(/Allowed choices are saddle/);
+  await expect(parse('race', '--optimizers', 'sgd,sgd')).rejects.toThrow(/given twice/);
+  await expect(parse('race', '--schedule', 'reduce-on-plateau')).rejects.toThrow(/waits for a test/);
+  await expect(parse('landscape')).rejects.toThrow(/missing required argument 'where'/);
 });
 
 test('train reads names with settings', async () => {
@@ -62,6 +94,7 @@ test('train reads names with settings', async () => {
     schedule: { name: 'multi-step', settings: { milestones: [3, 9], gamma: 0.5 } },
     seed: 0,
     json: false,
+    snapshots: false,
   });
   const plain = await parse('train', 'digits', '--schedule', 'none', '--optimizer-option', 'momentumForm=classical');
   expect(plain).toMatchObject({
@@ -71,8 +104,8 @@ test('train reads names with settings', async () => {
 });
 
 test.each<[string, string[], string]>([
-  ['no command', [], 'a command is needed; possible are train, profile, info'],
-  ['an unknown command', ['serve'], "unknown command 'serve'; possible are train, profile, info"],
+  ['no command', [], 'a command is needed; possible are train, profile, landscape, race, info'],
+  ['an unknown command', ['serve'], "unknown command 'serve'; possible are train, profile, landscape, race, info"],
   ['no dataset', ['train'], "missing required argument 'dataset'; see train --help"],
   ['an unknown dataset', ['train', 'cats'], 'Allowed choices are digits'],
   ['two datasets', ['train', 'digits', 'digits'], 'too many arguments'],
