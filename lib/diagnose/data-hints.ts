@@ -63,27 +63,39 @@ export async function dataHints(data: BaselineData, task: Task, options: DataHin
     const slices = disagreement(samples, neighbours, Math.ceil(samples.count / maxSamples));
     const value = await runInTurns(op, slices, options);
     const message = `${percent(value)} of the samples have another label than most of their ${neighbours} nearest neighbours: labels may be wrong, or the features may not tell them`;
-    if (value > THRESHOLDS.noise) hints.push({ kind: 'labelNoise', value, threshold: THRESHOLDS.noise, message });
+    if (value > THRESHOLDS.noise && rarest(samples) * Math.min(1, maxSamples / samples.count) >= ENOUGH)
+      hints.push({ kind: 'labelNoise', value, threshold: THRESHOLDS.noise, message });
   }
   return hints;
+}
+
+/** Of fewer samples of a class the neighbours are too far away to say anything. */
+const ENOUGH = 20;
+
+function rarest({ task, y, outputs }: Samples): number {
+  const counts = new Float64Array(task === 'binary' ? 2 : outputs);
+  for (const label of y) counts[label]!++;
+  return Math.min(...counts);
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 function* ofFeatures({ x, count, features, scaling }: Samples): Iterable<DataHint> {
   let constant = 0;
-  let [least, most] = [Infinity, 0];
+  const scales: number[] = [];
   for (let j = 0; j < features; j++) {
     // A standardised feature of a single value is 0 everywhere.
     let isConstant = true;
     for (let i = 0; i < count && isConstant; i++) isConstant = x[i * features + j] === 0;
     if (isConstant) constant++;
-    else [least, most] = [Math.min(least, scaling.scale[j]!), Math.max(most, scaling.scale[j]!)];
+    else scales.push(scaling.scale[j]!);
   }
-  const spread = most / least;
+  // Large features make the loss steep, and with it the steps short for all others; small ones alone do no harm.
+  scales.sort((a, b) => a - b);
+  const spread = scales.length === 0 ? 1 : scales.at(-1)! / scales[scales.length >> 1]!;
   const threshold = THRESHOLDS.featureSpread;
   if (spread > threshold) {
-    const message = `standard deviations of features differ by a factor of ${spread.toPrecision(3)}: standardise them`;
+    const message = `the largest standard deviation of a feature is ${spread.toPrecision(3)} times the middle one: standardise them`;
     yield { kind: 'featureScaling', value: spread, threshold, message };
   }
   if (constant > 0) {

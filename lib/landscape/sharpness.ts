@@ -3,8 +3,8 @@ import { signalOf, type AbortOptions } from '../graph/abort';
 import { submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
 import { readItem } from '../graph/reading';
-import { add, div, maximum, mul, sqrt } from '../ops/elementwise';
-import { sum } from '../ops/reduce';
+import { abs, add, div, gt, mul, sqrt, where } from '../ops/elementwise';
+import { max, sum } from '../ops/reduce';
 import { checkInteger } from '../tensor/shape';
 import type { Tensor, Variable } from '../tensor/tensor';
 import { Curvature, type Loss } from './curvature';
@@ -63,8 +63,10 @@ export async function sharpness(
   return { sharpness: highest - start, loss: start, highest };
 }
 
-/** In this direction; zero stays zero. */
+/** In this direction; zero stays zero. Squares of tiny elements would vanish, so the largest is made 1 first. */
 function ofLength(x: Tensor, length: number): Tensor {
-  const norm = sqrt(sum(mul(x, x)));
-  return mul(x, div(length, maximum(norm, 1e-30)));
+  const largest = max(abs(x));
+  const unit = where(gt(largest, 0), div(x, largest), x);
+  const norm = sqrt(sum(mul(unit, unit)));
+  return where(gt(norm, 0), mul(unit, div(length, norm)), unit);
 }

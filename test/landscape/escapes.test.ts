@@ -1,4 +1,4 @@
-import { backward, compile, optim, tensor, Variable, type Tensor } from '../../lib';
+import { backward, compile, optim, tensor, Variable, where, type Tensor } from '../../lib';
 import {
   CurvatureEscape,
   escapeDirection,
@@ -190,6 +190,38 @@ onEachBackend('PerturbedGradient', () => {
     expect(places.slice(6).every((place) => place.replaceAll('-', '') === '0.000,0.000')).toBe(true);
   });
 
+  test('what goes back is there to the last bit, also at a large rate and from a loss that is no number', async () => {
+    const x = variable([0, 0]);
+    const optimizer = new PerturbedGradient(new optim.SGD([x], { lr: 1.5 }), { radius: 1, every: 5 });
+    for (let i = 0; i < 12; i++) await optimizer.step(closureOf(() => x.capture().square().sum().mul(0.8), x));
+    expect((await numbers(x)).map(Math.abs)).toEqual([0, 0]);
+    const y = variable([0, 0]);
+    const other = new PerturbedGradient(new optim.SGD([y], { lr: 0.01 }), { radius: 1, every: 2 });
+    const loss = (): Tensor => {
+      const square = y.capture().square().sum();
+      return where(square.gt(1e-6), float64([NaN]).sum(), 0).add(square.mul(0));
+    };
+    const seen: boolean[] = [];
+    for (let i = 0; i < 8; i++) {
+      await other.step(closureOf(loss, y));
+      seen.push(Number.isNaN(await loss().item()));
+    }
+    expect(seen).toContain(true);
+    expect((await numbers(y)).map(Math.abs)).toEqual([0, 0]);
+  });
+
+  test('a saddle far above zero is judged as one at zero', async () => {
+    const ends: number[] = [];
+    for (const height of [0, 100]) {
+      const x = variable([0, 0]);
+      const optimizer = new PerturbedGradient(new optim.SGD([x], { lr: 0.01 }), { radius: 1e-4 });
+      for (let i = 0; i < 600; i++)
+        await optimizer.step(closureOf(() => surfaces.saddle.loss(x.capture()).add(height), x));
+      ends.push((await numbers(x))[1]!);
+    }
+    expect(Math.abs(ends[1]! / ends[0]! - 1)).toBeLessThan(1e-6);
+  });
+
   test('steps that nobody awaits, compiled steps and resumed runs give the same bits', async () => {
     const run = async (how: 'awaited' | 'queued' | 'compiled' | 'resumed'): Promise<number[]> => {
       let x = variable([1e-6, 0]);
@@ -308,11 +340,20 @@ describe('what is refused', () => {
     ['no steps between', () => new PerturbedGradient(sgd, { every: 0 }), /every is an integer/],
     ['an unknown option', () => new GradientNoise(sgd, { sigma: 1 } as never), /unknown option sigma/],
     ['a negative variance', () => new GradientNoise(sgd, { eta: -1 }), /eta/],
+    ['a wrapper in a wrapper', () => new GradientNoise(new PerturbedGradient(sgd)), /one way out at a time/],
     ['no loss', () => new CurvatureEscape(sgd, {} as never), /needs \{ loss \}/],
     ['no closure', () => new GradientNoise(sgd).step({} as never), /takes a closure/],
     ['a closure without backward', () => new PerturbedGradient(sgd).step(() => x.capture().sum()), /has a gradient/],
     ['a state dict of something else', () => new GradientNoise(sgd).loadStateDict({} as never), /state dict/],
   ])('%s', (_, run, message) => expect(run).toThrow(message));
+  test('a state dict without generator changes nothing', async () => {
+    const optimizer = new GradientNoise(sgd);
+    await optimizer.step(closureOf(() => x.capture().sum(), x));
+    const { generator: _, ...rest } = optimizer.stateDict();
+    const fresh = new GradientNoise(sgd);
+    expect(() => fresh.loadStateDict(rest as never)).toThrow(/no generator/);
+    expect(await fresh.stateDict().state.steps!.item()).toBe(0);
+  });
   test('directions that do not fit', async () =>
     expect(gradientCovariance([() => x.capture().sum()], [x], [[tensor([1])]])).rejects.toThrow(/has shape \[1\]/));
   test('one batch', async () =>

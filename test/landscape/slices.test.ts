@@ -82,6 +82,9 @@ onEachBackend('slices', () => {
     expect(found.highest).toBeGreaterThan(12.4);
     expect(found.highest).toBeLessThan(50 * 0.502 ** 2);
     expect(found.sharpness).toBe(found.highest - found.loss);
+    const tiny = new Variable(tensor([1e-26]), { requiresGrad: true });
+    const there = await sharpness(() => tiny.capture().square().sum(), [tiny], { steps: 1 });
+    expect(there.highest).toBeCloseTo(0.0025, 7);
     const still = variable([0, 0]);
     expect((await sharpness(() => surfaces.ravine.loss(still.capture()), [still])).sharpness).toBe(0);
   });

@@ -127,7 +127,7 @@ describe('without a prebuilt addon', () => {
       import { createRequire } from 'node:module';
       const require = createRequire(import.meta.url);
       const differences = [];
-      const parts = ['nn', 'models', 'optim', 'data', 'io', 'landscape'].map((part) => 'saddlepoint/' + part);
+      const parts = ['nn', 'models', 'optim', 'data', 'io', 'landscape', 'diagnose'].map((part) => 'saddlepoint/' + part);
       for (const entry of ['saddlepoint', ...parts]) {
         const imported = await import(entry);
         const required = require(entry);

@@ -52,7 +52,7 @@ export async function escapeDirection(
   if (!(maxStep >= initialStep))
     throw new ValueError(`escapeDirection: maxStep is at least initialStep, got ${maxStep}`);
   const given = [...params];
-  const { smallest } = await hessianSpectrum(loss, given, { ...options, k: 0, smallest: 1 });
+  const { smallest, bound } = await hessianSpectrum(loss, given, { ...options, k: 0, smallest: 1 });
   const [{ value: eigenvalue, vector }] = smallest as [(typeof smallest)[0]];
   const { signal } = options;
   const here = given.map((parameter) => parameter.capture());
@@ -64,13 +64,16 @@ export async function escapeDirection(
     );
   };
   const lossBefore = await lossAt(0);
-  if (eigenvalue >= 0) return { eigenvalue, direction: vector, step: 0, lossBefore, lossAfter: lossBefore };
+  // What rounding may have made negative leads nowhere.
+  if (eigenvalue >= -bound) return { eigenvalue, direction: vector, step: 0, lossBefore, lossAfter: lossBefore };
   let step = initialStep;
   let best = { step: 0, loss: lossBefore };
   for (let halvings = 0; halvings <= HALVINGS && best.step === 0; halvings++, step /= 2)
     for (const signed of [step, -step]) {
       const value = await lossAt(signed);
-      if (value < best.loss) best = { step: signed, loss: value };
+      // Armijo's condition for ½ λ t², the fall that the curvature promises.
+      const promised = 0.5 * eigenvalue * signed ** 2;
+      if (value < best.loss && value <= lossBefore + 0.1 * promised) best = { step: signed, loss: value };
     }
   while (best.step !== 0 && 2 * Math.abs(best.step) <= maxStep) {
     const value = await lossAt(2 * best.step);

@@ -1,4 +1,4 @@
-import { add, div, mul, pow, sqrt } from '../../ops/elementwise';
+import { add, div, mul, pow, sqrt, sub } from '../../ops/elementwise';
 import { noGrad } from '../../graph/modes';
 import { cast } from '../../ops/cast';
 import { Generator, randn } from '../../ops/random';
@@ -39,21 +39,23 @@ export class GradientNoise extends Wrapper {
   }
 
   protected interfere(): readonly Variable[] {
-    this.#addNoise();
+    this.#addNoise(this.#steps.current);
     this.#steps.replace(add(this.#steps.current, 1));
     return [];
   }
 
   protected override repeat(closure: () => Tensor): () => Tensor {
+    // Of the step that was counted already.
+    const steps = noGrad(() => sub(this.#steps.current, 1));
     return () => {
       const loss = closure();
-      noGrad(() => withoutCapturing(() => this.#addNoise()));
+      noGrad(() => withoutCapturing(() => this.#addNoise(steps)));
       return loss;
     };
   }
 
-  #addNoise(): void {
-    const deviation = sqrt(div(this.#eta, pow(add(this.#steps.current, 1), this.#gamma)));
+  #addNoise(steps: Tensor): void {
+    const deviation = sqrt(div(this.#eta, pow(add(steps, 1), this.#gamma)));
     for (const parameter of this.params) {
       const gradient = parameter.currentGrad;
       if (gradient === null) continue;

@@ -1,7 +1,7 @@
 import { ValueError } from '../../errors';
 import { cast } from '../../ops/cast';
-import { zerosLike } from '../../ops/create';
-import { add, div, ge, le, logicalAnd, logicalNot, mul, pow, sqrt, where } from '../../ops/elementwise';
+import { tensor, zerosLike } from '../../ops/create';
+import { add, div, ge, le, logicalAnd, logicalNot, lt, mul, pow, sqrt, where } from '../../ops/elementwise';
 import { Generator, rand, randn } from '../../ops/random';
 import { sum } from '../../ops/reduce';
 import { reshape } from '../../ops/shape';
@@ -28,7 +28,9 @@ export interface PerturbedGradientOptions {
 
 /**
  * Leaves saddle points: where the gradient is short, the parameters are moved to a point drawn uniformly from a ball around
- * them before the step. Jin, Ge, Netrapalli, Kakade and Jordan, "How to Escape Saddle Points Efficiently", 2017. Throws
+ * them before the step, which takes the gradient of where they were. Losses before a perturbation and `every` steps after it
+ * are compared: let the closure's be of all data, or of batches that are alike. A training that ends sooner ends perturbed, and
+ * a rule with momentum goes on a little from where it is put back to. Jin, Ge, Netrapalli, Kakade and Jordan, "How to Escape Saddle Points Efficiently", 2017. Throws
  * ValueError for a radius or threshold that is not positive.
  *
  *     const optimizer = new PerturbedGradient(new SGD(model.parameters(), { lr: 0.1 }), { radius: 0.1 });
@@ -60,7 +62,7 @@ export class PerturbedGradient extends Wrapper {
     this.#since = this.counter('since', every);
     this.#pending = this.counter('pending', 0);
     this.#settled = this.counter('settled', 0);
-    this.#anchorLoss = this.counter('anchorLoss', 0);
+    this.#anchorLoss = this.keep('anchorLoss', tensor(0, { dtype: 'float64' }));
     this.#anchors = restore ? this.params.map((parameter, i) => this.keep(`anchor${i}`, zerosLike(parameter))) : null;
   }
 
@@ -70,12 +72,13 @@ export class PerturbedGradient extends Wrapper {
     if (squares.length === 0)
       throw new ValueError('PerturbedGradient: no parameter has a gradient; does the closure call backward()?');
     const [since, pending, settled] = [this.#since.current, this.#pending.current, this.#settled.current];
-    const loss32 = cast(reshape(loss, []), 'float32');
+    const value = cast(reshape(loss, []), 'float64');
 
     const isShort = le(sqrt(squares.reduce((a, b) => add(a, b))), this.#threshold);
     const isDue = ge(since, this.#every);
     const isJudged = logicalAnd(isDue, ge(pending, 1));
-    const goesBack = logicalAnd(isJudged, ge(loss32, this.#anchorLoss.current));
+    // A loss that is not a number has not fallen.
+    const goesBack = logicalAnd(isJudged, logicalNot(lt(value, this.#anchorLoss.current)));
     const perturbs = logicalAnd(logicalAnd(isShort, isDue), logicalNot(goesBack));
     const moves = logicalAnd(perturbs, le(settled, 0));
 
@@ -90,10 +93,13 @@ export class PerturbedGradient extends Wrapper {
       }
       const before = anchor.current;
       parameter.replace(where(goesBack, before, perturbed));
+      // That of the point that is left says nothing here.
+      const gradient = gradients[i]!;
+      if (gradient !== null) parameter.grad = where(goesBack, 0, gradient);
       anchor.replace(where(moves, start, before));
     });
     if (this.#anchors !== null) {
-      this.#anchorLoss.replace(where(moves, loss32, this.#anchorLoss.current));
+      this.#anchorLoss.replace(where(moves, value, this.#anchorLoss.current));
       this.#pending.replace(where(moves, 1, where(isJudged, 0, pending)));
       // A long gradient ends the rest at a minimum.
       this.#settled.replace(where(goesBack, 1, where(isShort, settled, 0)));

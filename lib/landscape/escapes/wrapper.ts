@@ -3,7 +3,7 @@ import { submit } from '../../graph/evaluate';
 import { noGrad } from '../../graph/modes';
 import { tensor } from '../../ops/create';
 import { detach } from '../../ops/identity';
-import type { Generator, GeneratorState } from '../../ops/random';
+import { Generator, type GeneratorState } from '../../ops/random';
 import { LBFGS } from '../../optim/lbfgs';
 import { TensorBase, Variable, withoutCapturing, type Tensor } from '../../tensor/tensor';
 import { refuseInTrace } from '../../tensor/tracing';
@@ -38,6 +38,8 @@ export abstract class Wrapper {
     const groups = (optimizer as Partial<WrappedOptimizer> | undefined)?.paramGroups;
     if (!Array.isArray(groups) || typeof optimizer.step !== 'function')
       throw new ValueError(`${this.name}: wraps an optimizer of saddlepoint/optim, got ${typeof optimizer}`);
+    if (optimizer instanceof Wrapper)
+      throw new ValueError(`${this.name}: wraps an optimizer, not ${optimizer.name}: one way out at a time`);
     this.params = groups.flatMap(({ params }: { params: readonly Variable[] }) => [...params]);
   }
 
@@ -110,6 +112,11 @@ export abstract class Wrapper {
       throw new ValueError(
         `${this.name}: the state dict has ${names.join(', ')} as they are here; wrong are ${wrong.join(', ')}`,
       );
+    const generator = new Generator();
+    // Throws for what is no state.
+    if (typeof dict.generator !== 'object' || dict.generator === null)
+      throw new ValueError(`${this.name}: the state dict has no generator`);
+    generator.state = dict.generator;
     this.optimizer.loadStateDict(dict.optimizer);
     for (const [name, variable] of this.state) variable.assign(saved[name]!);
     this.generator.state = dict.generator;

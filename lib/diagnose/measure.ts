@@ -1,0 +1,73 @@
+import { ShapeError } from '../errors';
+import type { AbortSignalLike } from '../graph/abort';
+import { noGrad } from '../graph/modes';
+import { readData } from '../graph/reading';
+import type { Layer } from '../nn/module';
+import { slice } from '../ops/shape';
+import { formatShape } from '../tensor/shape';
+import type { Tensor } from '../tensor/tensor';
+import { accuracyOf, lossOf, meanLoss } from './baselines/losses';
+import { samplesOf, toFloat64, type Samples } from './baselines/samples';
+import type { BaselineData, Task } from './baselines/types';
+
+const BATCH = 256;
+
+/** What a predictor does on data, in the loss of the task. */
+export interface Measured {
+  readonly loss: number;
+  /** Null for regression. */
+  readonly accuracy: number | null;
+}
+
+/** The model's values or logits for x, in evaluation mode; every module is in its mode again afterwards. */
+export async function predictionsOf(model: Layer, x: Tensor, signal?: AbortSignalLike): Promise<Float64Array> {
+  const parts: Float64Array[] = [];
+  const trained = [...model.modules()].filter((module) => module.training);
+  const outside = x.shape.slice(1).map((dim): [number, number] => [0, dim]);
+  for (let start = 0; start < x.shape[0]!; start += BATCH) {
+    const batch = noGrad(() => slice(x, [[start, Math.min(start + BATCH, x.shape[0]!)], ...outside]));
+    model.eval();
+    let output: Tensor;
+    try {
+      output = noGrad(() => model.forward(batch));
+    } finally {
+      for (const module of trained) module.training = true;
+    }
+    parts.push(toFloat64(await readData(output, { signal })));
+  }
+  const all = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    all.set(part, offset);
+    offset += part.length;
+  }
+  return all;
+}
+
+/** Data as they are measured: read once. */
+export interface MeasuredData extends BaselineData {
+  readonly samples: Samples;
+}
+
+export async function readSamples(op: string, data: BaselineData, task: Task, classes?: number): Promise<MeasuredData> {
+  return { ...data, samples: await samplesOf(op, data, task, classes === undefined ? {} : { classes }) };
+}
+
+export async function measureModel(
+  op: string,
+  model: Layer,
+  data: MeasuredData,
+  signal?: AbortSignalLike,
+): Promise<Measured> {
+  return measured(op, await predictionsOf(model, data.x, signal), data);
+}
+
+/** Loss and accuracy of predictions. Throws ShapeError if there are not as many as the task has. */
+export function measured(op: string, predictions: Float64Array, { samples }: MeasuredData): Measured {
+  const { count, outputs } = samples;
+  if (predictions.length !== count * outputs)
+    throw new ShapeError(
+      `${op}: the model gives ${predictions.length} numbers for ${count} samples; the task needs ${formatShape([count, outputs])}`,
+    );
+  return { loss: meanLoss(predictions, samples, lossOf(samples)), accuracy: accuracyOf(predictions, samples) };
+}
