@@ -22,7 +22,7 @@ import { imitable } from './imitation';
 import { measured, measureModel, readSamples, type Measured, type MeasuredData } from './measure';
 import { decide, type Rival, type Verdict } from './procedure';
 import { layerStatistics, type LayerStatistics } from './statistics';
-import { suggestionsFor, type Suggestion } from './suggestions';
+import { DEAD, suggestionsFor, type Suggestion } from './suggestions';
 
 export interface DiagnoseOptions extends AbortOptions {
   readonly train: BaselineData;
@@ -61,6 +61,8 @@ export interface Diagnosis {
 }
 
 const SEEDS = 3;
+/** Of fewer there is no spread. */
+const LEAST_SEEDS = 2;
 /** Units of the network that asks whether a larger model goes lower. */
 const WIDE = 128;
 const FURTHER_STEPS = 300;
@@ -133,7 +135,7 @@ export async function diagnose(model: Layer, options: DiagnoseOptions): Promise<
   await add([await linear(dataOf(train), task, { ...fitting, ...penalty })], isLinear);
   const networks = async (width: number): Promise<Baseline[]> => {
     const fitted: Baseline[] = [];
-    for (let i = 0; i < SEEDS && (i === 0 || performance.now() - began < 0.6 * budget); i++) {
+    for (let i = 0; i < SEEDS && (i < LEAST_SEEDS || performance.now() - began < 0.6 * budget); i++) {
       tell(`fitting a network of ${width} hidden units, seed ${seed + i}`);
       fitted.push(
         await fitSmallNetwork(dataOf(train), task, {
@@ -148,7 +150,7 @@ export async function diagnose(model: Layer, options: DiagnoseOptions): Promise<
   };
   const width = Math.min(hidden, 64);
   if (width > 0) await add(await networks(width), true, `network of ${width} hidden units`);
-  if (width < WIDE) await add(await networks(WIDE), false, `network of ${WIDE} hidden units`);
+  await add(await networks(WIDE), hidden >= WIDE, `network of ${WIDE} hidden units`);
 
   tell('training further');
   const until = began + budget;
@@ -174,7 +176,7 @@ export async function diagnose(model: Layer, options: DiagnoseOptions): Promise<
   };
 }
 
-/** As baselines take them: without the numbers that were read already. */
+/** As baselines take them. */
 const dataOf = ({ x, y }: MeasuredData): BaselineData => ({ x, y });
 
 function spreadOf(losses: readonly number[]): [losses: readonly number[], mean: number, deviation: number] {
@@ -232,6 +234,5 @@ function evidenceOf(
 }
 
 /** From where on layers are worth a word: rules of thumb. */
-export const DEAD = 0.5;
 const SATURATED = 0.5;
 const UNEVEN = 1e4;

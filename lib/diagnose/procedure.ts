@@ -108,6 +108,13 @@ export function decide(measurements: Measurements): Decision {
       wouldTell: 'a model that is much larger, or features that say more: if neither goes lower, it is the data',
     };
   }
+  if (furtherLoss === null)
+    return {
+      verdict: 'undecided',
+      confidence: 0.5,
+      reason: `the training loss is ${show(trainLoss)}, but there was no time to see whether more training lowers it`,
+      wouldTell: 'a larger budget',
+    };
   return {
     verdict: 'healthy',
     confidence: sure(1 / Math.max(gap, failures[0]?.by ?? 0, better?.by ?? 0, further, 1e-9)),

@@ -18,7 +18,7 @@ interface Grounds {
 }
 
 /** Units that are 0 for every sample, as a share of a layer: from here on it is no accident. */
-const DEAD = 0.5;
+export const DEAD = 0.5;
 
 const forHints: { readonly [kind in DataHint['kind']]: Pick<Suggestion, 'what' | 'code'> } = {
   softmaxOfSeveralLabels: {

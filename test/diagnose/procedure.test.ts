@@ -24,6 +24,7 @@ test.each<[string, Partial<Measurements>, string]>([
     { rivals: [rival('linear', 0.9, true), rival('network', 0.1, false)], trainLoss: 0.9, furtherLoss: 0.9 },
     'model-bias',
   ],
+  ['no time to train on', { furtherLoss: null }, 'undecided'],
   ['a gap to validation', { validationLoss: 1 }, 'overfitting'],
   ['a gap, and labels that contradict each other', { validationLoss: 1, hints: [hint('labelNoise')] }, 'data'],
   ['features of far apart scales', { trainLoss: 0.9, hints: [hint('featureScaling')] }, 'data'],
