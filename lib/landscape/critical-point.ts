@@ -178,4 +178,4 @@ function describe({ rise, fall, distance }: Samples): string {
   return `along directions without curvature, ${parts.join(' and ')} within ${show(distance)}`;
 }
 
-const show = (value: number): string => value.toPrecision(3).replace(/\.?0+(e|$)/, '$1');
+const show = (value: number): string => String(Number(value.toPrecision(3)));

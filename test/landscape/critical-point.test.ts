@@ -94,6 +94,14 @@ test('a network that is not at a critical point, by Lanczos', async () => {
   expect(found.eigenvalues).toHaveLength(2);
 });
 
+test('numbers are printed with their exponents whole', async () => {
+  // |x³ - 3xy²| is at most the cube of the distance.
+  const { explanation } = await classify((x, y) => x.pow(3).sub(x.mul(y.square()).mul(3)), at(0, 0));
+  const [, rise, distance] = /rises by (\S+) and .* within ([^;]+);/.exec(explanation)!;
+  expect(Number(rise)).toBeGreaterThan(0);
+  expect(Number(rise)).toBeLessThanOrEqual(1.01 * Number(distance) ** 3);
+});
+
 describe('what is refused', () => {
   const point = at(0, 0);
   const square: Function = (x, y) => x.square().add(y.square());
