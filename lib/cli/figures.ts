@@ -1,10 +1,11 @@
 import type { Surface } from '../landscape';
 import { noGrad } from '../graph/modes';
 import { tensor } from '../ops/create';
+import { significant } from '../tensor/print';
 
 /** A number as tables and sentences have it: four digits. */
 export function show(value: number): string {
-  return String(Number(value.toPrecision(4)));
+  return significant(value, 4);
 }
 
 const POINTS = 81;

@@ -1,5 +1,6 @@
 import { ValueError } from '../errors';
 import { abortErrorOf, signalOf, type AbortOptions } from '../graph/abort';
+import { readData } from '../graph/reading';
 import { Module, type Layer } from '../nn/module';
 import { checkNames, checkNumber } from '../optim/options';
 import { checkInteger } from '../tensor/shape';
@@ -15,14 +16,15 @@ import {
   type Task,
 } from './baselines';
 import { toFloat64 } from './baselines/samples';
-import { readData } from '../graph/reading';
 import { dataHints, type DataHint } from './data-hints';
-import { lossFor, trainFurther } from './further-training';
+import { lossFor } from './baselines/losses';
+import { trainFurther } from './further-training';
 import { imitable } from './imitation';
-import { measured, measureModel, readSamples, type Measured, type MeasuredData } from './measure';
+import { measured, measureModel, readSamples, type Measured } from './measure';
 import { decide, type Rival, type Verdict } from './procedure';
 import { layerStatistics, type LayerStatistics } from './statistics';
-import { DEAD, suggestionsFor, type Suggestion } from './suggestions';
+import { evidenceOf, type Evidence } from './evidence';
+import { suggestionsFor, type Suggestion } from './suggestions';
 
 export interface DiagnoseOptions extends AbortOptions {
   readonly train: BaselineData;
@@ -35,12 +37,6 @@ export interface DiagnoseOptions extends AbortOptions {
   /** Of baselines and of further training. Default: 0. */
   readonly seed?: number;
   readonly onProgress?: (progress: { readonly stage: string; readonly milliseconds: number }) => void;
-}
-
-export interface Evidence {
-  readonly name: string;
-  readonly message: string;
-  readonly value: number;
 }
 
 export interface Diagnosis {
@@ -109,8 +105,8 @@ export async function diagnose(model: Layer, options: DiagnoseOptions): Promise<
   const size = Math.min(count, STATISTICS_SAMPLES);
   const first = ({ shape }: Tensor): [number, number][] => shape.map((dim, i) => [0, i === 0 ? size : dim]);
   const batch = { x: train.x.slice(first(train.x)), y: train.y.slice(first(train.y)) };
-  const statistics = await layerStatistics(model, batch, lossFor(task), { ...(signal && { signal }) });
-  const hints = await dataHints({ x: train.x, y: train.y }, task, {
+  const statistics = await layerStatistics(model, batch, lossFor(task), { signal });
+  const hints = await dataHints(options.train, task, {
     loss: options.loss ?? LOSSES[task],
     signal,
   });
@@ -126,19 +122,19 @@ export async function diagnose(model: Layer, options: DiagnoseOptions): Promise<
   };
   const { isLinear, hidden } = imitable(model, features, outputs);
   tell('fitting a constant');
-  const constant = await fitConstant(dataOf(train), task, fitting);
+  const constant = await fitConstant(options.train, task, fitting);
   await add([constant], true);
   tell('fitting a linear model');
   const linear = task === 'regression' ? fitLinear : fitLogistic;
   // A small penalty gives separable data an optimum, and changes the loss by less than what counts.
   const penalty = task === 'regression' ? {} : { C: 100 };
-  await add([await linear(dataOf(train), task, { ...fitting, ...penalty })], isLinear);
+  await add([await linear(options.train, task, { ...fitting, ...penalty })], isLinear);
   const networks = async (width: number): Promise<Baseline[]> => {
     const fitted: Baseline[] = [];
     for (let i = 0; i < SEEDS && (i < LEAST_SEEDS || performance.now() - began < 0.6 * budget); i++) {
       tell(`fitting a network of ${width} hidden units, seed ${seed + i}`);
       fitted.push(
-        await fitSmallNetwork(dataOf(train), task, {
+        await fitSmallNetwork(options.train, task, {
           ...fitting,
           hidden: width,
           seed: seed + i,
@@ -176,63 +172,9 @@ export async function diagnose(model: Layer, options: DiagnoseOptions): Promise<
   };
 }
 
-/** As baselines take them. */
-const dataOf = ({ x, y }: MeasuredData): BaselineData => ({ x, y });
-
 function spreadOf(losses: readonly number[]): [losses: readonly number[], mean: number, deviation: number] {
   const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
   if (losses.length < 2) return [losses, mean, 0];
   const variance = losses.reduce((sum, loss) => sum + (loss - mean) ** 2, 0) / (losses.length - 1);
   return [losses, mean, Math.sqrt(variance)];
 }
-
-function evidenceOf(
-  { train, validation }: { train: Measured; validation: Measured },
-  rivals: readonly Rival[],
-  further: { loss: number; lr: number; steps: number },
-  { activations, parameters }: LayerStatistics,
-  hints: readonly DataHint[],
-): Evidence[] {
-  const show = (value: number): string => String(Number(value.toPrecision(3)));
-  const evidence: Evidence[] = [
-    { name: 'train loss', value: train.loss, message: `the model's training loss is ${show(train.loss)}` },
-    { name: 'validation loss', value: validation.loss, message: `its validation loss is ${show(validation.loss)}` },
-    ...rivals.map(({ name, trainLoss, validationLoss, spread }) => ({
-      name,
-      value: trainLoss,
-      message: `a ${name} has ${show(trainLoss)}${spread > 0 ? ` ± ${show(spread)}` : ''} in training and ${show(validationLoss)} in validation`,
-    })),
-    {
-      name: 'further training',
-      value: further.loss,
-      message: `${further.steps} more steps of Adam at ${further.lr} bring the training loss to ${show(further.loss)}`,
-    },
-  ];
-  for (const { name, dead } of activations)
-    if (dead !== null && dead > DEAD)
-      evidence.push({
-        name: 'dead units',
-        value: dead,
-        message: `${show(100 * dead)} % of the units of ${name} are 0 for every sample`,
-      });
-  for (const { name, saturated } of activations)
-    if (saturated !== null && saturated > SATURATED)
-      evidence.push({
-        name: 'saturation',
-        value: saturated,
-        message: `${show(100 * saturated)} % of ${name} is saturated`,
-      });
-  const norms = parameters.filter(({ name }) => name.endsWith('weight')).map(({ gradientNorm }) => gradientNorm);
-  const ratio = Math.max(...norms) / Math.max(Math.min(...norms), Number.MIN_VALUE);
-  if (norms.length > 1 && ratio > UNEVEN)
-    evidence.push({
-      name: 'gradient ratio',
-      value: ratio,
-      message: `gradients of the weights differ by a factor of ${show(ratio)} between layers`,
-    });
-  return [...evidence, ...hints.map(({ kind, value, message }) => ({ name: kind, value, message }))];
-}
-
-/** From where on layers are worth a word: rules of thumb. */
-const SATURATED = 0.5;
-const UNEVEN = 1e4;

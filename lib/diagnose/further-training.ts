@@ -2,9 +2,7 @@ import { backward } from '../autodiff/backward';
 import { abortErrorOf, type AbortSignalLike } from '../graph/abort';
 import { submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
-import { binaryCrossEntropyWithLogits, crossEntropy, mseLoss } from '../nn/losses/functional';
 import type { Layer } from '../nn/module';
-import { cast } from '../ops/cast';
 import { tensor } from '../ops/create';
 import { detach } from '../ops/identity';
 import { embedding, gather } from '../ops/indexing';
@@ -12,6 +10,7 @@ import { reshape } from '../ops/shape';
 import { Adam } from '../optim/adam';
 import { permutation } from '../tensor/philox';
 import type { Tensor } from '../tensor/tensor';
+import { lossFor } from './baselines/losses';
 import type { BaselineData, Task } from './baselines/types';
 import { measureModel, type MeasuredData } from './measure';
 
@@ -66,15 +65,6 @@ export async function trainFurther(
     for (const [parameter, gradient] of gradients) parameter.grad = gradient;
   }
   return best;
-}
-
-/** The loss of a task, as training uses it. */
-export function lossFor(task: Task): (output: Tensor, target: Tensor) => Tensor {
-  if (task === 'multiclass') return (output, target) => crossEntropy(output, target);
-  const fitted = (output: Tensor, target: Tensor): Tensor => cast(reshape(target, output.shape), output.dtype);
-  return task === 'regression'
-    ? (output, target) => mseLoss(output, fitted(output, target))
-    : (output, target) => binaryCrossEntropyWithLogits(output, fitted(output, target));
 }
 
 /** Samples in an order of their own for every epoch. */

@@ -9,6 +9,7 @@ export {
   type ParameterStatistics,
 } from './statistics';
 export { dataHints, type DataHint, type DataHintKind, type DataHintsOptions } from './data-hints';
-export { diagnose, type DiagnoseOptions, type Diagnosis, type Evidence } from './diagnose';
+export { diagnose, type DiagnoseOptions, type Diagnosis } from './diagnose';
+export type { Evidence } from './evidence';
 export { decide, type Decision, type Measurements, type Rival, type Verdict } from './procedure';
 export type { Suggestion } from './suggestions';

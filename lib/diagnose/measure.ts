@@ -2,6 +2,7 @@ import { ShapeError } from '../errors';
 import type { AbortSignalLike } from '../graph/abort';
 import { noGrad } from '../graph/modes';
 import { readData } from '../graph/reading';
+import { inEvaluationMode } from '../nn/evaluation-mode';
 import type { Layer } from '../nn/module';
 import { slice } from '../ops/shape';
 import { formatShape } from '../tensor/shape';
@@ -22,17 +23,10 @@ export interface Measured {
 /** The model's values or logits for x, in evaluation mode; every module is in its mode again afterwards. */
 export async function predictionsOf(model: Layer, x: Tensor, signal?: AbortSignalLike): Promise<Float64Array> {
   const parts: Float64Array[] = [];
-  const trained = [...model.modules()].filter((module) => module.training);
   const outside = x.shape.slice(1).map((dim): [number, number] => [0, dim]);
   for (let start = 0; start < x.shape[0]!; start += BATCH) {
     const batch = noGrad(() => slice(x, [[start, Math.min(start + BATCH, x.shape[0]!)], ...outside]));
-    model.eval();
-    let output: Tensor;
-    try {
-      output = noGrad(() => model.forward(batch));
-    } finally {
-      for (const module of trained) module.training = true;
-    }
+    const output = noGrad(() => inEvaluationMode(model, () => model.forward(batch)));
     parts.push(toFloat64(await readData(output, { signal })));
   }
   const all = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));

@@ -1,3 +1,4 @@
+import { significant } from '../tensor/print';
 import type { DataHint } from './data-hints';
 
 export type Verdict = 'model-bias' | 'optimisation-failure' | 'overfitting' | 'data' | 'healthy' | 'undecided';
@@ -33,6 +34,9 @@ export interface Decision {
   /** What would tell, for undecided. */
   readonly wouldTell?: string;
 }
+
+/** Losses as verdicts and evidence print them. */
+export const show = (value: number): string => significant(value, 3);
 
 /** Differences below this share of the constant's loss do not count. */
 const NOTABLE = 0.05;
@@ -124,5 +128,3 @@ export function decide(measurements: Measurements): Decision {
 
 /** ½ where a difference just counts, towards 1 as it grows. */
 const sure = (times: number): number => (Number.isFinite(times) ? times / (times + 1) : 1);
-
-const show = (value: number): string => String(Number(value.toPrecision(3)));

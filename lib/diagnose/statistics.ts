@@ -6,12 +6,14 @@ import { enableGrad } from '../graph/modes';
 import { readItem } from '../graph/reading';
 import { checkNumber } from '../nn/check';
 import { ReLU, Sigmoid, Tanh } from '../nn/layers/activation';
+import { inEvaluationMode } from '../nn/evaluation-mode';
 import { Module, type Layer } from '../nn/module';
+import { normOf } from '../optim/clip';
 import { checkNames } from '../optim/options';
 import { cast } from '../ops/cast';
-import { abs, gt, le, mul, sqrt, sub } from '../ops/elementwise';
+import { abs, gt, le, mul, sub } from '../ops/elementwise';
 import { detach } from '../ops/identity';
-import { max, mean, sum, variance } from '../ops/reduce';
+import { max, mean, variance } from '../ops/reduce';
 import { isFloat } from '../tensor/dtype';
 import { Tensor, TensorBase, type Variable } from '../tensor/tensor';
 
@@ -121,7 +123,6 @@ function record(
   lossOf: (output: Tensor, target: Tensor) => Tensor,
 ): Recorded {
   const calls: Call[] = [];
-  const trained = [...model.modules()].filter((module) => module.training);
   const variables = [...model.namedParameters()].filter(([, variable]) => variable.requiresGrad);
   const gradients = variables.map(([, variable]) => variable.grad);
   const handles = [...model.namedModules()]
@@ -133,26 +134,28 @@ function record(
       }),
     );
   try {
-    model.eval();
     for (const [, variable] of variables) variable.grad = null;
-    const loss = enableGrad(() => lossOf(model.forward(x), y));
+    const loss = enableGrad(() =>
+      lossOf(
+        inEvaluationMode(model, () => model.forward(x)),
+        y,
+      ),
+    );
     if (!(loss instanceof Tensor) || loss.size !== 1)
       throw new ShapeError('layerStatistics: the loss is one number; give one with a reduction');
     backward(loss);
     return { loss: detach(loss), calls, parameters: variables.map(normsOf) };
   } finally {
     for (const handle of handles) handle.remove();
-    for (const module of trained) module.training = true;
     variables.forEach(([, variable], i) => (variable.grad = gradients[i]!));
   }
 }
 
 function normsOf([name, variable]: [string, Variable]): { name: string; norms: [Tensor, Tensor] } {
-  const norm = (of: Tensor): Tensor => sqrt(sum(mul(of, of)));
   const weight = cast(detach(variable), 'float64');
   // A parameter that the loss does not depend on has no gradient.
   const gradient = variable.grad === null ? mul(weight, 0) : cast(variable.grad, 'float64');
-  return { name, norms: [norm(weight), norm(gradient)] };
+  return { name, norms: [normOf([weight]), normOf([gradient])] };
 }
 
 function valuesOf(module: Module, given: Tensor): Record<string, Tensor> {

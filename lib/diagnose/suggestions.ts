@@ -1,5 +1,6 @@
 import type { DataHint } from './data-hints';
-import type { Decision, Rival } from './procedure';
+import { DEAD } from './evidence';
+import { show, type Decision, type Rival } from './procedure';
 import type { LayerStatistics } from './statistics';
 
 export interface Suggestion {
@@ -16,9 +17,6 @@ interface Grounds {
   readonly rivals: readonly Rival[];
   readonly trainLoss: number;
 }
-
-/** Units that are 0 for every sample, as a share of a layer: from here on it is no accident. */
-export const DEAD = 0.5;
 
 const forHints: { readonly [kind in DataHint['kind']]: Pick<Suggestion, 'what' | 'code'> } = {
   softmaxOfSeveralLabels: {
@@ -106,5 +104,3 @@ export function suggestionsFor(decision: Decision, grounds: Grounds): Suggestion
       return ofHints;
   }
 }
-
-const show = (value: number): string => String(Number(value.toPrecision(3)));

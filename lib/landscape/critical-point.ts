@@ -3,19 +3,19 @@ import { signalOf, type AbortOptions } from '../graph/abort';
 import { submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
 import { readItem } from '../graph/reading';
-import { mul, sqrt } from '../ops/elementwise';
-import type { Generator } from '../ops/random';
-import { sum } from '../ops/reduce';
-import { checkInteger } from '../tensor/shape';
+import { inTurns } from '../graph/turns';
 import { tensor } from '../ops/create';
+import type { Generator } from '../ops/random';
+import { normOf } from '../optim/clip';
+import { epsilonOf } from '../tensor/dtype';
+import { significant } from '../tensor/print';
+import { checkInteger } from '../tensor/shape';
 import type { Tensor, Variable } from '../tensor/tensor';
 import { Curvature, type Loss } from './curvature';
 import { symmetricHessian } from './hessian';
 import { sampleAlong, type Samples } from './higher-order';
-import { epsilonOf } from './numerics';
 import { hessianSpectrum, type Eigenpair, type SpectrumProgress } from './spectrum';
 import { symmetricEigen } from './symmetric';
-import { inTurns } from './turns';
 
 export type CriticalPointKind = 'minimum' | 'maximum' | 'saddle' | 'degenerate' | 'not-critical';
 
@@ -126,7 +126,7 @@ export async function classifyCriticalPoint(
 
 async function measure(curvature: Curvature, options: AbortOptions): Promise<{ value: number; gradientNorm: number }> {
   const { loss, gradient } = curvature.gradient();
-  const length = noGrad(() => sqrt(sum(mul(gradient, gradient))));
+  const length = noGrad(() => normOf([gradient]));
   await submit([loss, length], { signal: signalOf('classifyCriticalPoint', options) ?? undefined });
   return { value: await readItem(loss), gradientNorm: await readItem(length) };
 }
@@ -148,7 +148,7 @@ async function spectrumOf(
   if (size <= exactUpTo) {
     const { matrix, asymmetry } = await symmetricHessian(loss, params, options);
     if (!matrix.every(Number.isFinite)) throw new ValueError('classifyCriticalPoint: the Hessian is not finite here');
-    const { values, vectors } = await inTurns(symmetricEigen(matrix, size));
+    const { values, vectors } = await inTurns(symmetricEigen(matrix, size), options.signal);
     const scale = Math.max(Math.abs(values[0]!), Math.abs(values[size - 1]!));
     const directions = noGrad(() => vectors.map((direction) => vector.unflatten(tensor(direction, { dtype }))));
     await submit(directions.flat());
@@ -178,4 +178,4 @@ function describe({ rise, fall, distance }: Samples): string {
   return `along directions without curvature, ${parts.join(' and ')} within ${show(distance)}`;
 }
 
-const show = (value: number): string => String(Number(value.toPrecision(3)));
+const show = (value: number): string => significant(value, 3);

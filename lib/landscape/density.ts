@@ -1,12 +1,12 @@
 import { ValueError } from '../errors';
 import { signalOf, type AbortOptions } from '../graph/abort';
+import { inTurns } from '../graph/turns';
 import { Generator } from '../ops/random';
 import { checkInteger } from '../tensor/shape';
 import type { Variable } from '../tensor/tensor';
 import { Curvature, operatorOf, type Loss } from './curvature';
 import { Krylov } from './krylov';
 import { symmetricEigen } from './symmetric';
-import { inTurns } from './turns';
 
 export interface SpectralDensityOptions extends AbortOptions {
   /** Random start vectors to average over. Default: 8. */
@@ -63,7 +63,7 @@ export async function spectralDensity(
       onProgress?.({ products: curvature.products, maxProducts: probes * length });
       // What the start vector does not lead to is no part of its measure.
     } while (krylov.length < length && krylov.beta > 0);
-    const { values, vectors } = await inTurns(symmetricEigen(krylov.matrix(), krylov.length));
+    const { values, vectors } = await inTurns(symmetricEigen(krylov.matrix(), krylov.length), signal);
     vectors.forEach((vector, i) => nodes.push({ value: values[i]!, weight: vector[0]! ** 2 / probes }));
   }
   nodes.sort((a, b) => a.value - b.value);

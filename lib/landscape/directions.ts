@@ -3,6 +3,7 @@ import { signalOf, type AbortOptions } from '../graph/abort';
 import { submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
 import { readItem } from '../graph/reading';
+import { inTurns } from '../graph/turns';
 import { cast } from '../ops/cast';
 import { zerosLike } from '../ops/create';
 import { add, div, mul, sqrt, sub } from '../ops/elementwise';
@@ -14,7 +15,6 @@ import type { Tensor, TensorBase, Variable } from '../tensor/tensor';
 import { checkDirection } from './hessian';
 import { ParameterVector } from './parameters';
 import { symmetricEigen } from './symmetric';
-import { inTurns } from './turns';
 
 export interface RandomDirectionsOptions extends AbortOptions {
   /** Default: 2. */
@@ -101,7 +101,7 @@ export async function projectPath(
       const dot = noGrad(() => sum(cast(mul(rows[i]!, rows[j]!), 'float64')));
       gram[i * count + j] = gram[j * count + i] = await readItem(dot, { signal });
     }
-  const { values, vectors } = await inTurns(symmetricEigen(gram, count));
+  const { values, vectors } = await inTurns(symmetricEigen(gram, count), signal);
   const total = values.reduce((all, value) => all + Math.max(value, 0), 0);
   const [first, second] = [values.at(-1)!, values.at(-2)!];
   if (!(second > 1e-12 * first)) throw new ValueError(`${op}: the points lie on a line; see interpolate`);

@@ -3,11 +3,11 @@ import { signalOf, type AbortOptions } from '../graph/abort';
 import { submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
 import { readData, readItem } from '../graph/reading';
-import { mul, sqrt } from '../ops/elementwise';
 import { eye } from '../ops/create';
 import { stack } from '../ops/join';
-import { sum } from '../ops/reduce';
 import { reshape, slice } from '../ops/shape';
+import { normOf } from '../optim/clip';
+import { formatShape, shapesEqual } from '../tensor/shape';
 import type { Tensor, TensorBase, Variable } from '../tensor/tensor';
 import { Curvature, type Loss } from './curvature';
 import type { ParameterVector } from './parameters';
@@ -30,7 +30,7 @@ export async function gradientNorm(
 ): Promise<number> {
   const { gradient } = new Curvature('gradientNorm', loss, params).gradient();
   return readItem(
-    noGrad(() => sqrt(sum(mul(gradient, gradient)))),
+    noGrad(() => normOf([gradient])),
     options,
   );
 }
@@ -101,9 +101,9 @@ export function checkDirection(op: string, { params }: ParameterVector, directio
     );
   params.forEach(({ shape }, i) => {
     const given = direction[i]!.shape;
-    if (given.length !== shape.length || given.some((dim, d) => dim !== shape[d]))
+    if (!shapesEqual(given, shape))
       throw new ValueError(
-        `${op}: tensor ${i} of the direction has shape [${given.join(', ')}], its parameter [${shape.join(', ')}]`,
+        `${op}: tensor ${i} of the direction has shape ${formatShape(given)}, its parameter ${formatShape(shape)}`,
       );
   });
 }

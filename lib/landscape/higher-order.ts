@@ -1,16 +1,15 @@
 import { signalOf, type AbortOptions } from '../graph/abort';
+import type { Completion } from '../graph/completion';
 import { submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
-import { readItem } from '../graph/reading';
-import { add, mul, sqrt } from '../ops/elementwise';
+import { add, div, mul } from '../ops/elementwise';
 import { Generator, randn } from '../ops/random';
-import { sum } from '../ops/reduce';
-import { cast } from '../ops/cast';
+import { normOf } from '../optim/clip';
+import { epsilonOf } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
 import type { Loss } from './curvature';
-import { epsilonOf } from './numerics';
 import type { ParameterVector } from './parameters';
-import { recordAt } from './record-at';
+import { lossAt } from './record-at';
 
 /** Nearest first: the least distance at which a change shows tells what the lowest order does. */
 const DISTANCES = Array.from({ length: 11 }, (_, i) => 2 ** (i - 10));
@@ -47,23 +46,15 @@ export async function sampleAlong(
   const signal = signalOf('classifyCriticalPoint', options) ?? undefined;
   const { params, dtype } = vector;
   const here = params.map((parameter) => parameter.capture());
-  const lossAt = async (direction: readonly Tensor[], distance: number): Promise<number> => {
-    const value = noGrad(() =>
-      recordAt(
-        params,
-        here.map((start, i) => add(start, mul(direction[i]!, distance))),
-        () => cast(loss(), 'float64'),
-      ),
-    );
-    return readItem(value, { signal });
-  };
-  const start = await lossAt(here, 0);
+  const at = (direction: readonly Tensor[], distance: number): Completion<number> =>
+    lossAt(loss, params, here, direction, distance, { signal });
+  const start = await at(here, 0);
   let [rise, fall, distance] = [0, 0, 0];
   for (let sample = 0; sample < samples && directions.length > 0 && (rise === 0 || fall === 0); sample++) {
     const direction = await randomIn(directions, dtype, generator, signal);
     for (const sign of [1, -1])
       for (const length of DISTANCES) {
-        const change = (await lossAt(direction, sign * length)) - start;
+        const change = (await at(direction, sign * length)) - start;
         // A change that is not a number tells nothing.
         const explained =
           gradientNorm * length + tolerance * length ** 2 + LOSS_ERROR * epsilonOf(dtype) * Math.abs(start);
@@ -89,8 +80,8 @@ async function randomIn(
     const mixed = directions[0]!.map((_, p) =>
       directions.map((vector, i) => mul(vector[p]!, weights[i]!)).reduce((a, b) => add(a, b)),
     );
-    const length = sqrt(mixed.map((part) => sum(mul(part, part))).reduce((a, b) => add(a, b)));
-    return mixed.map((part) => part.div(length));
+    const length = normOf(mixed);
+    return mixed.map((part) => div(part, length));
   });
   await submit(direction, { signal });
   return direction;

@@ -3,12 +3,12 @@ import type { AbortSignalLike } from '../graph/abort';
 import { submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
 import { readItem } from '../graph/reading';
-import { add, div, mul, sqrt, sub } from '../ops/elementwise';
+import { add, div, mul, sub } from '../ops/elementwise';
 import { randn, type Generator as RandomGenerator } from '../ops/random';
 import { sum } from '../ops/reduce';
-import type { DType } from '../tensor/dtype';
+import { normOf } from '../optim/clip';
+import { epsilonOf, type DType } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
-import { epsilonOf } from './numerics';
 
 /** Vectors that one program reads at once: there are as many programs as group sizes, however large the basis is. */
 const GROUP = 8;
@@ -29,6 +29,8 @@ export class Krylov {
   basis: Tensor[] = [];
   /** What follows the basis: the rest of the last product, of length `beta` and orthogonal to it; not normalised. */
   rest: Tensor | null = null;
+  /** The length of the rest, on the backend. */
+  #restNorm: Tensor | null = null;
   beta = 0;
   /** Symmetric, [capacity, capacity]: the operator on the span of the basis. */
   projected: Float64Array;
@@ -55,20 +57,18 @@ export class Krylov {
     const { size, dtype } = this.operator;
     if (this.rest === null || this.beta === 0) {
       const start = noGrad(() => randn([size], { dtype, generator: this.generator }));
-      this.rest = (await this.#orthogonalize(start)).vector;
+      await this.#orthogonalize(start);
       this.beta = 0;
     }
-    const next = noGrad(() => div(this.rest!, sqrt(sum(mul(this.rest!, this.rest!)))));
+    const next = noGrad(() => div(this.rest!, this.#restNorm!));
     await this.#run([next]);
     this.rest = null;
     const index = this.basis.push(next) - 1;
     this.peak = Math.max(this.peak, index + 2);
     const product = this.operator.apply(next);
     await this.#run([product]);
-    const { vector, coefficients } = await this.#orthogonalize(product);
-    const norm = noGrad(() => sqrt(sum(mul(vector, vector))));
-    this.rest = vector;
-    this.beta = await readItem(norm, { signal: this.signal });
+    const coefficients = await this.#orthogonalize(product);
+    this.beta = await readItem(this.#restNorm!);
     if (!Number.isFinite(this.beta) || !coefficients.every(Number.isFinite))
       throw new ValueError(
         'the Hessian times a vector is not finite here: the loss overflows, or has no second derivative',
@@ -132,8 +132,8 @@ export class Krylov {
     this.projected[i * this.capacity + j] = this.projected[j * this.capacity + i] = value;
   }
 
-  /** What is orthogonal to the basis in a vector, and how much of each vector of the basis was in it. */
-  async #orthogonalize(vector: Tensor): Promise<{ vector: Tensor; coefficients: Float64Array }> {
+  /** Makes what is orthogonal to the basis in a vector the rest; returns how much of each vector of the basis was in it. */
+  async #orthogonalize(vector: Tensor): Promise<Float64Array> {
     const coefficients = new Float64Array(this.length);
     for (let pass = 0; pass < 2; pass++)
       for (const [first, group] of this.#groups()) {
@@ -143,7 +143,10 @@ export class Krylov {
         await this.#run([vector, ...dots]);
         for (const [i, dot] of dots.entries()) coefficients[first + i]! += await readItem(dot);
       }
-    return { vector, coefficients };
+    const norm = noGrad(() => normOf([vector]));
+    await this.#run([vector, norm]);
+    [this.rest, this.#restNorm] = [vector, norm];
+    return coefficients;
   }
 
   *#groups(): IterableIterator<[first: number, group: Tensor[]]> {

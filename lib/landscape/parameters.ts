@@ -2,6 +2,7 @@ import { DTypeError, ShapeError, ValueError } from '../errors';
 import { concat } from '../ops/join';
 import { reshape, slice } from '../ops/shape';
 import type { DType } from '../tensor/dtype';
+import { formatShape } from '../tensor/shape';
 import { Variable, type Tensor, type TensorBase } from '../tensor/tensor';
 
 /** Parameters seen as one vector of `size` numbers, in the order in which they are given. */
@@ -36,7 +37,7 @@ export class ParameterVector {
   /** The parts of a vector [size], in the parameters' shapes. */
   unflatten(vector: TensorBase): Tensor[] {
     if (vector.shape.length !== 1 || vector.size !== this.size)
-      throw new ShapeError(`a direction is a vector of ${this.size} elements, got shape [${vector.shape.join(', ')}]`);
+      throw new ShapeError(`a direction is a vector of ${this.size} elements, got shape ${formatShape(vector.shape)}`);
     let offset = 0;
     return this.params.map(({ size, shape }) => {
       const start = offset;

@@ -3,8 +3,9 @@ import { signalOf, type AbortOptions } from '../graph/abort';
 import { submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
 import { readItem } from '../graph/reading';
-import { abs, add, div, gt, mul, sqrt, where } from '../ops/elementwise';
-import { max, sum } from '../ops/reduce';
+import { abs, add, div, gt, mul, where } from '../ops/elementwise';
+import { max } from '../ops/reduce';
+import { normOf } from '../optim/clip';
 import { checkInteger } from '../tensor/shape';
 import type { Tensor, Variable } from '../tensor/tensor';
 import { Curvature, type Loss } from './curvature';
@@ -67,6 +68,6 @@ export async function sharpness(
 function ofLength(x: Tensor, length: number): Tensor {
   const largest = max(abs(x));
   const unit = where(gt(largest, 0), div(x, largest), x);
-  const norm = sqrt(sum(mul(unit, unit)));
+  const norm = normOf([unit]);
   return where(gt(norm, 0), mul(unit, div(length, norm)), unit);
 }

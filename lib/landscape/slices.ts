@@ -2,14 +2,13 @@ import { ValueError } from '../errors';
 import type { AbortOptions } from '../graph/abort';
 import { submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
-import { readItem } from '../graph/reading';
 import { add, mul, sub } from '../ops/elementwise';
 import { checkInteger } from '../tensor/shape';
-import type { Tensor, TensorBase, Variable } from '../tensor/tensor';
+import type { TensorBase, Variable } from '../tensor/tensor';
 import type { Loss } from './curvature';
 import { checkDirection } from './hessian';
 import { ParameterVector } from './parameters';
-import { recordAt } from './record-at';
+import { lossAt } from './record-at';
 
 export interface SliceOptions extends AbortOptions {
   /** Evaluations along each direction, evenly spaced. Default: 51 along a line, 31 in a plane. */
@@ -146,11 +145,7 @@ async function losses(
 ): Promise<Float64Array> {
   const values = new Float64Array(multiples.length);
   for (const [i, multiple] of multiples.entries()) {
-    const value = noGrad(() => {
-      const point: Tensor[] = from.map((start, p) => add(start, mul(direction[p]!, multiple)));
-      return recordAt(params, point, () => loss().capture());
-    });
-    values[i] = await readItem(value, { signal });
+    values[i] = await lossAt(loss, params, from, direction, multiple, { signal });
     onDone(i + 1);
   }
   return values;

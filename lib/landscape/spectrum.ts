@@ -1,14 +1,14 @@
 import { ValueError } from '../errors';
 import { signalOf, type AbortOptions } from '../graph/abort';
-import { inTurns } from './turns';
 import { submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
+import { inTurns } from '../graph/turns';
 import { Generator } from '../ops/random';
+import { epsilonOf, infoOf } from '../tensor/dtype';
 import { checkInteger } from '../tensor/shape';
 import type { Tensor, Variable } from '../tensor/tensor';
 import { Curvature, operatorOf, type Loss } from './curvature';
 import { Krylov, type Operator } from './krylov';
-import { epsilonOf } from './numerics';
 import { symmetricEigen, type Eigen } from './symmetric';
 
 /** An eigenvalue of the Hessian with its unit vector, one tensor for each parameter. */
@@ -121,7 +121,7 @@ async function lanczos(op: string, operator: Operator, options: HessianSpectrumO
     onProgress,
   } = options;
   const wanted = k + smallest;
-  const fitting = Math.floor(DEFAULT_BYTES / (size * (dtype === 'float64' ? 8 : 4)));
+  const fitting = Math.floor(DEFAULT_BYTES / (size * infoOf(dtype).bytes));
   const { maxBasis = Math.max(3 * wanted + 12, Math.min(MAX_BASIS, fitting)), generator = new Generator(0) } = options;
   checkInteger(op, 'k', k, 0);
   checkInteger(op, 'smallest', smallest, 0);
@@ -137,7 +137,7 @@ async function lanczos(op: string, operator: Operator, options: HessianSpectrumO
   const krylov = new Krylov(operator, Math.min(size, capacity), generator, signal);
   for (let products = 1; ; products++) {
     await krylov.step();
-    const eigen = await inTurns(symmetricEigen(krylov.matrix(), krylov.length));
+    const eigen = await inTurns(symmetricEigen(krylov.matrix(), krylov.length), signal);
     const bound = roundingBound(krylov, eigen, operator);
     const indices = extremesOf(krylov.length, k, smallest);
     const residuals = indices.map((i) => Math.abs(krylov.beta * eigen.vectors[i]![krylov.length - 1]!));
@@ -154,7 +154,7 @@ async function lanczos(op: string, operator: Operator, options: HessianSpectrumO
         vectors,
         converged: all,
         bound,
-        basisBytes: krylov.peak * size * (dtype === 'float64' ? 8 : 4),
+        basisBytes: krylov.peak * size * infoOf(dtype).bytes,
       };
     }
     if (krylov.length === krylov.capacity) {

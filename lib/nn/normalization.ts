@@ -8,6 +8,7 @@ import { pad } from '../ops/place';
 import { avgPool2d } from '../ops/pool';
 import { mean, variance } from '../ops/reduce';
 import { reshape } from '../ops/shape';
+import { epsilonOf } from '../tensor/dtype';
 import { checkInteger, checkShape, formatShape, shapesEqual, sizeOf, type Shape } from '../tensor/shape';
 import type { Tensor, TensorBase, Variable } from '../tensor/tensor';
 import { batchNorm, move } from './batch-normalization';
@@ -95,7 +96,7 @@ export interface RMSNormOptions {
  */
 export function rmsNorm(x: TensorBase, normalizedShape: number | Shape, options: RMSNormOptions = {}): Tensor {
   const { weight = null } = options;
-  const eps = options.eps ?? (x.dtype === 'float64' ? 2 ** -52 : 2 ** -23);
+  const eps = options.eps ?? epsilonOf(x.dtype);
   const shape = lastDims('rmsNorm', x, normalizedShape);
   checkNumber('rmsNorm', 'eps', eps, { least: 0 });
   checkSizes('rmsNorm', shape, { weight });

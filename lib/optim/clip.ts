@@ -67,7 +67,8 @@ export function clipGradValue(parameters: Variable | Iterable<Variable>, clipVal
   });
 }
 
-function normOf(gradients: readonly Tensor[], p: number): Tensor {
+/** The common norm of tensors, (Σ|x|ᵖ)^(1/p). */
+export function normOf(gradients: readonly Tensor[], p = 2): Tensor {
   if (p === Infinity) return gradients.map((g) => max(abs(g))).reduce((a, b) => maximum(a, b));
   const power = (g: Tensor): Tensor => sum(p === 2 ? square(g) : pow(abs(g), p));
   const total = gradients.map(power).reduce((a, b) => add(a, b));

@@ -32,6 +32,11 @@ export function isFloat(dtype: DType): boolean {
   return dtype === 'float32' || dtype === 'float64';
 }
 
+/** The distance from 1 to the next number of a float dtype. */
+export function epsilonOf(dtype: DType): number {
+  return dtype === 'float64' ? 2 ** -52 : 2 ** -23;
+}
+
 const { float32 } = dtypes;
 
 /** `dtypes[dtype]` where it is asked for at every step: most are float32, and a comparison is faster than to look a name up. */

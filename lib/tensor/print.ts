@@ -101,3 +101,8 @@ function exponential(value: number): string {
   const [mantissa, exponent] = value.toExponential(PRECISION).split('e') as [string, string];
   return `${mantissa}e${exponent[0]}${exponent.slice(1).padStart(2, '0')}`;
 }
+
+/** A number rounded to so many significant digits, without zeros at its end. */
+export function significant(value: number, digits: number): string {
+  return String(Number(value.toPrecision(digits)));
+}

@@ -2,6 +2,7 @@ import { DataLoader } from '../data/loader';
 import type { Dataset } from '../data/dataset';
 import { submit } from '../graph/evaluate';
 import { noGrad } from '../graph/modes';
+import { inEvaluationMode } from '../nn/evaluation-mode';
 import { crossEntropy } from '../nn/losses/functional';
 import type { Layer } from '../nn/module';
 import { eq } from '../ops/elementwise';
@@ -38,8 +39,8 @@ export async function evaluateClassifier(
   const results: { correct: Tensor; loss: Tensor }[] = [];
   const pipeline = new Pipeline();
   for (const { images, labels } of loader) {
-    const result = inEvaluationMode(model, () => {
-      const logits = model.forward(images);
+    const result = noGrad(() => {
+      const logits = inEvaluationMode(model, () => model.forward(images));
       return {
         correct: sum(eq(argmax(logits, { dim: 1 }), labels)),
         loss: crossEntropy(logits, labels, { reduction: 'sum' }),
@@ -56,15 +57,4 @@ export async function evaluateClassifier(
     loss += await readItem(result.loss);
   }
   return { accuracy: correct / indices.length, loss: loss / indices.length };
-}
-
-/** Records `fn` in evaluation mode; every module is then in the mode that it was in. */
-function inEvaluationMode<T>(model: Layer, fn: () => T): T {
-  const trained = [...model.modules()].filter((module) => module.training);
-  model.eval();
-  try {
-    return noGrad(fn);
-  } finally {
-    for (const module of trained) module.training = true;
-  }
 }

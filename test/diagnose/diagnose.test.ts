@@ -3,7 +3,8 @@ import path from 'node:path';
 import { backward, manualSeed, optim, tensor, type Tensor } from '../../lib';
 import { loadDigits } from '../../lib/data';
 import { diagnose, type Diagnosis, type Task } from '../../lib/diagnose';
-import { batches, lossFor } from '../../lib/diagnose/further-training';
+import { lossFor } from '../../lib/diagnose/baselines/losses';
+import { batches } from '../../lib/diagnose/further-training';
 import { Linear, ReLU, Sequential } from '../../lib/nn';
 import type { Layer } from '../../lib/nn/module';
 

@@ -1,10 +1,23 @@
-import type { BaselineLoss } from './types';
+import { binaryCrossEntropyWithLogits, crossEntropy, mseLoss } from '../../nn/losses/functional';
+import { cast } from '../../ops/cast';
+import { reshape } from '../../ops/shape';
+import type { Tensor } from '../../tensor/tensor';
 import type { Samples } from './samples';
+import type { BaselineLoss, Task } from './types';
 
 /** The loss that a task's model is trained with. */
 export function lossOf({ task }: Samples): BaselineLoss {
   if (task === 'regression') return 'meanSquareError';
   return task === 'multiclass' ? 'crossEntropy' : 'binaryCrossEntropy';
+}
+
+/** The loss of a task, as training uses it. */
+export function lossFor(task: Task): (output: Tensor, target: Tensor) => Tensor {
+  if (task === 'multiclass') return (output, target) => crossEntropy(output, target);
+  const fitted = (output: Tensor, target: Tensor): Tensor => cast(reshape(target, output.shape), output.dtype);
+  return task === 'regression'
+    ? (output, target) => mseLoss(output, fitted(output, target))
+    : (output, target) => binaryCrossEntropyWithLogits(output, fitted(output, target));
 }
 
 /** log(1 + e^x) without overflow. */

@@ -5,7 +5,6 @@ import type { Slices } from '../../graph/program/slices';
 import { readData } from '../../graph/reading';
 import { checkNumber } from '../../nn/check';
 import * as init from '../../nn/init';
-import { binaryCrossEntropyWithLogits, crossEntropy, mseLoss } from '../../nn/losses/functional';
 import { tensor, zeros } from '../../ops/create';
 import { add, relu } from '../../ops/elementwise';
 import { matmul } from '../../ops/matmul';
@@ -16,7 +15,7 @@ import { permutation } from '../../tensor/philox';
 import { checkInteger } from '../../tensor/shape';
 import { Variable, type Tensor, type TensorBase } from '../../tensor/tensor';
 import { affineScores, rowsOf, shaped } from './affine';
-import { accuracyOf, lossOf, meanLoss } from './losses';
+import { accuracyOf, lossFor, lossOf, meanLoss } from './losses';
 import { reporter, runInTurns, type Report } from './running';
 import { samplesOf, toFloat64, type Samples } from './samples';
 import { standardise, unstandardised } from './standardise';
@@ -119,7 +118,7 @@ async function train(
     if (at === 0) permutation(seed, step / perEpoch, count, order);
     const { x, y } = batchOf(samples, targets, order.subarray(at, at + size));
     const scores = forward(x, parameters);
-    const loss = lossTensor(task, scores, y);
+    const loss = lossFor(task)(scores, y);
     optimizer.zeroGrad();
     backward(loss);
     optimizer.paramGroups[0]!.lr = (rate * (1 + Math.cos((Math.PI * step) / steps))) / 2;
@@ -148,11 +147,6 @@ function withBias(weight: Float64Array, bias: Float64Array): Float64Array {
     joined[row * (columns + 1) + columns] = value;
   });
   return joined;
-}
-
-function lossTensor(task: Task, scores: Tensor, y: Tensor): Tensor {
-  if (task === 'regression') return mseLoss(scores, y);
-  return task === 'multiclass' ? crossEntropy(scores, y) : binaryCrossEntropyWithLogits(scores, y);
 }
 
 function batchOf({ task, features, outputs, x }: Samples, targets: Float64Array, indices: Int32Array): BaselineData {

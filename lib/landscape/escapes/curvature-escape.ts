@@ -1,10 +1,10 @@
 import { ValueError } from '../../errors';
 import { noGrad } from '../../graph/modes';
 import { readItem } from '../../graph/reading';
-import { add, mul, sqrt } from '../../ops/elementwise';
-import { cast } from '../../ops/cast';
+import { zerosLike } from '../../ops/create';
+import { add, mul } from '../../ops/elementwise';
 import { Generator } from '../../ops/random';
-import { sum } from '../../ops/reduce';
+import { normOf } from '../../optim/clip';
 import { LBFGS } from '../../optim/lbfgs';
 import { checkNames, checkNumber } from '../../optim/options';
 import { checkInteger } from '../../tensor/shape';
@@ -68,7 +68,7 @@ export class CurvatureEscape extends Wrapper {
         throw new ValueError('CurvatureEscape: the closure returns the loss, a tensor');
       const isDue = (await readItem(this.#since.current)) >= every;
       const isStall = isDue && (await this.#gradientNorm()) <= gradientThreshold;
-      this.#since.assign(noGrad(() => (isStall ? cast(mul(this.#since, 0), 'float32') : add(this.#since, 1))));
+      this.#since.assign(noGrad(() => (isStall ? zerosLike(this.#since) : add(this.#since, 1))));
       if (isStall) {
         const escape = await escapeDirection(loss, this.params, { generator });
         if (escape.step > 0) {
@@ -93,15 +93,9 @@ export class CurvatureEscape extends Wrapper {
   }
 
   #gradientNorm(): PromiseLike<number> {
-    return readItem(
-      noGrad(() => {
-        const squares = this.params.flatMap(({ grad }) =>
-          grad === null ? [] : [sum(cast(mul(grad, grad), 'float64'))],
-        );
-        if (squares.length === 0)
-          throw new ValueError('CurvatureEscape: no parameter has a gradient; does the closure call backward()?');
-        return sqrt(squares.reduce((a, b) => add(a, b)));
-      }),
-    );
+    const gradients = this.params.flatMap(({ grad }) => (grad === null ? [] : [grad]));
+    if (gradients.length === 0)
+      throw new ValueError('CurvatureEscape: no parameter has a gradient; does the closure call backward()?');
+    return readItem(noGrad(() => normOf(gradients)));
   }
 }

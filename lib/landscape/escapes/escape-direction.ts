@@ -1,13 +1,13 @@
 import { ValueError } from '../../errors';
 import type { AbortOptions } from '../../graph/abort';
+import type { Completion } from '../../graph/completion';
 import { noGrad } from '../../graph/modes';
-import { readItem } from '../../graph/reading';
-import { add, mul } from '../../ops/elementwise';
+import { mul } from '../../ops/elementwise';
 import type { Generator } from '../../ops/random';
 import { checkNumber } from '../../optim/options';
 import type { Tensor, Variable } from '../../tensor/tensor';
 import type { Loss } from '../curvature';
-import { recordAt } from '../record-at';
+import { lossAt } from '../record-at';
 import { hessianSpectrum, type SpectrumProgress } from '../spectrum';
 
 export interface EscapeDirectionOptions extends AbortOptions {
@@ -56,27 +56,21 @@ export async function escapeDirection(
   const [{ value: eigenvalue, vector }] = smallest as [(typeof smallest)[0]];
   const { signal } = options;
   const here = given.map((parameter) => parameter.capture());
-  const lossAt = (step: number): PromiseLike<number> => {
-    const points = (): Tensor[] => here.map((start, i) => add(start, mul(vector[i]!, step)));
-    return readItem(
-      noGrad(() => recordAt(given, points(), () => loss().capture())),
-      { signal },
-    );
-  };
-  const lossBefore = await lossAt(0);
+  const at = (step: number): Completion<number> => lossAt(loss, given, here, vector, step, { signal });
+  const lossBefore = await at(0);
   // What rounding may have made negative leads nowhere.
   if (eigenvalue >= -bound) return { eigenvalue, direction: vector, step: 0, lossBefore, lossAfter: lossBefore };
   let step = initialStep;
   let best = { step: 0, loss: lossBefore };
   for (let halvings = 0; halvings <= HALVINGS && best.step === 0; halvings++, step /= 2)
     for (const signed of [step, -step]) {
-      const value = await lossAt(signed);
+      const value = await at(signed);
       // Armijo's condition for ½ λ t², the fall that the curvature promises.
       const promised = 0.5 * eigenvalue * signed ** 2;
       if (value < best.loss && value <= lossBefore + 0.1 * promised) best = { step: signed, loss: value };
     }
   while (best.step !== 0 && 2 * Math.abs(best.step) <= maxStep) {
-    const value = await lossAt(2 * best.step);
+    const value = await at(2 * best.step);
     if (!(value < best.loss)) break;
     best = { step: 2 * best.step, loss: value };
   }

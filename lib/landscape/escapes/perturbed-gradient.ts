@@ -1,10 +1,10 @@
 import { ValueError } from '../../errors';
 import { cast } from '../../ops/cast';
 import { tensor, zerosLike } from '../../ops/create';
-import { add, div, ge, le, logicalAnd, logicalNot, lt, mul, pow, sqrt, where } from '../../ops/elementwise';
+import { add, div, ge, le, logicalAnd, logicalNot, lt, mul, pow, where } from '../../ops/elementwise';
 import { Generator, rand, randn } from '../../ops/random';
-import { sum } from '../../ops/reduce';
 import { reshape } from '../../ops/shape';
+import { normOf } from '../../optim/clip';
 import { checkBoolean, checkNames, checkNumber } from '../../optim/options';
 import { checkInteger } from '../../tensor/shape';
 import type { Tensor, Variable } from '../../tensor/tensor';
@@ -30,8 +30,8 @@ export interface PerturbedGradientOptions {
  * Leaves saddle points: where the gradient is short, the parameters are moved to a point drawn uniformly from a ball around
  * them before the step, which takes the gradient of where they were. Losses before a perturbation and `every` steps after it
  * are compared: let the closure's be of all data, or of batches that are alike. A training that ends sooner ends perturbed, and
- * a rule with momentum goes on a little from where it is put back to. Jin, Ge, Netrapalli, Kakade and Jordan, "How to Escape Saddle Points Efficiently", 2017. Throws
- * ValueError for a radius or threshold that is not positive.
+ * a rule with momentum goes on a little from where it is put back to. Jin, Ge, Netrapalli, Kakade and Jordan, "How to Escape
+ * Saddle Points Efficiently", 2017. Throws ValueError for a radius or threshold that is not positive.
  *
  *     const optimizer = new PerturbedGradient(new SGD(model.parameters(), { lr: 0.1 }), { radius: 0.1 });
  *     await optimizer.step(closure);
@@ -68,13 +68,13 @@ export class PerturbedGradient extends Wrapper {
 
   protected interfere(loss: Tensor): readonly Variable[] {
     const gradients = this.params.map(({ currentGrad }) => currentGrad);
-    const squares = gradients.flatMap((g) => (g === null ? [] : [sum(cast(mul(g, g), 'float32'))]));
-    if (squares.length === 0)
+    const present = gradients.filter((g) => g !== null);
+    if (present.length === 0)
       throw new ValueError('PerturbedGradient: no parameter has a gradient; does the closure call backward()?');
     const [since, pending, settled] = [this.#since.current, this.#pending.current, this.#settled.current];
     const value = cast(reshape(loss, []), 'float64');
 
-    const isShort = le(sqrt(squares.reduce((a, b) => add(a, b))), this.#threshold);
+    const isShort = le(normOf(present), this.#threshold);
     const isDue = ge(since, this.#every);
     const isJudged = logicalAnd(isDue, ge(pending, 1));
     // A loss that is not a number has not fallen.
@@ -113,9 +113,8 @@ export class PerturbedGradient extends Wrapper {
     const size = this.params.reduce((total, parameter) => total + parameter.size, 0);
     const { generator } = this;
     const parts = this.params.map(({ shape, dtype }) => randn(shape, { dtype, generator }));
-    const squares = parts.map((part) => sum(cast(mul(part, part), 'float32'))).reduce((a, b) => add(a, b));
     const distance = mul(pow(rand([], { generator }), 1 / size), this.#radius);
-    const scale = div(distance, sqrt(squares));
+    const scale = div(distance, normOf(parts));
     return parts.map((part) => mul(part, cast(scale, part.dtype)));
   }
 }

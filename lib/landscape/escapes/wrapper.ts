@@ -5,6 +5,7 @@ import { tensor } from '../../ops/create';
 import { detach } from '../../ops/identity';
 import { Generator, type GeneratorState } from '../../ops/random';
 import { LBFGS } from '../../optim/lbfgs';
+import { shapesEqual } from '../../tensor/shape';
 import { TensorBase, Variable, withoutCapturing, type Tensor } from '../../tensor/tensor';
 import { refuseInTrace } from '../../tensor/tracing';
 
@@ -124,7 +125,5 @@ export abstract class Wrapper {
 }
 
 function fits(value: TensorBase, { shape, dtype }: Variable): boolean {
-  return (
-    value.dtype === dtype && value.shape.length === shape.length && value.shape.every((dim, i) => dim === shape[i])
-  );
+  return value.dtype === dtype && shapesEqual(value.shape, shape);
 }
