@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** Something that can be timed beside others. */
@@ -47,6 +48,20 @@ export function timedAwaited(name: string, call: () => PromiseLike<unknown>): Co
       return (performance.now() - start) / 1e3 / count;
     },
   };
+}
+
+/** Of the monitor, in nanoseconds: a loop that is never late shows this. */
+const RESOLUTION = 1e6;
+
+/** By how many seconds the event loop is late while something runs. */
+export async function delayDuring(run: () => Promise<unknown>): Promise<{ p99: number; max: number }> {
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  await pause(200); // What was made before is not part of it.
+  delay.enable();
+  await pause(20); // The first turn only starts the clock.
+  await run();
+  delay.disable();
+  return { p99: (delay.percentile(99) - RESOLUTION) / 1e9, max: (delay.max - RESOLUTION) / 1e9 };
 }
 
 /** Median seconds of each, over samples taken in turns: what the machine does meanwhile meets all of them alike. */

@@ -199,7 +199,8 @@ function pushForward(outputs: readonly Tensor[], known: Map<Tensor, Tensor>): Te
       if (tangents.every((tangent) => tangent === null)) continue;
       const op = opOf(tensor);
       const rule = op.jvp ?? derivedJvp;
-      const tangent = rule(tangents, tensor.inputs, tensor, tensor.attrs);
+      const terms = [rule(tangents, tensor.inputs, tensor, tensor.attrs)].flat().filter((term) => !!term);
+      const tangent = terms.reduce((a, b) => add(a, b));
       known.set(tensor, spread(cast(tangent, tensor.dtype), tensor));
     }
     return outputs.map((output) => known.get(output) ?? zerosLike(output));

@@ -83,11 +83,19 @@ export function submit(roots: readonly Tensor[], options: SubmitOptions = {}): C
   const target = backendQueue();
   const ended = throwOrAbort(target, signal);
   if (ended !== null) return ended;
-  const completion = start(target, roots, false, options);
+  // What is on its way already is left to be prepared between turns of the event loop.
+  const completion = roots.every(({ run }) => target.isRunning(run)) ? null : start(target, roots, false, options);
   if (completion !== null) return completion;
   // Nothing is left to start; the latest that is still running decides.
   const latest = Math.max(0, ...roots.map((root) => root.run));
   return target.completionOf(latest) ?? completed();
+}
+
+/** Computes what a program is about to read, in the background; its error becomes that of the program. */
+export function computeFirst(tensors: readonly Tensor[]): void {
+  submit(tensors).observed = true;
+  // Long recipes are prepared in slices; what reads them binds their memory now.
+  backendQueue().finishPreparing();
 }
 
 /**

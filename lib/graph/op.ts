@@ -49,13 +49,16 @@ export interface OpDefinition<Attrs> {
    */
   readonly vjp:
     'none' | ((g: Tensor, inputs: readonly Tensor[], output: Tensor, attrs: Attrs) => readonly (Tensor | null)[]);
-  /** Forward rule: from the inputs' tangents (null: zero) to the output's. Derived by two vjps where not given. */
+  /**
+   * Forward rule: from the inputs' tangents (null: zero, but not all of them) to the output's, or to its terms, which the
+   * driver adds. Derived by two vjps where not given.
+   */
   readonly jvp?: (
     tangents: readonly (Tensor | null)[],
     inputs: readonly Tensor[],
     output: Tensor,
     attrs: Attrs,
-  ) => Tensor;
+  ) => Tensor | readonly (Tensor | null | undefined)[];
   /** A fused operation's formula in plain operations: what tests hold the kernel against. */
   readonly decompose?: (inputs: readonly Tensor[], attrs: Attrs) => Tensor;
 }

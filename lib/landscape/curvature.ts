@@ -1,5 +1,6 @@
 import { gradients, hessianVectorProduct } from '../autodiff';
 import { ShapeError, ValueError } from '../errors';
+import { compile } from '../graph/compile';
 import { Observer } from '../graph/compile/observer';
 import { enableGrad } from '../graph/modes';
 import { zerosLike } from '../ops/create';
@@ -13,10 +14,7 @@ import { ParameterVector } from './parameters';
 /** Records the loss of a fixed batch: the same number whenever the parameters are the same. */
 export type Loss = () => TensorBase;
 
-/**
- * A loss around the point where its parameters stand, as a function of one vector. Every call records the loss anew; nothing
- * is kept between calls.
- */
+/** A loss around the point where its parameters stand, as a function of one vector. */
 export class Curvature {
   readonly vector: ParameterVector;
   /** How many Hessian-vector products were asked for. */
@@ -49,15 +47,17 @@ export class Curvature {
     });
   }
 
-  /** The Hessian times a vector [size], not computed yet. */
+  /** The Hessian times a vector [size]: recorded once, then replayed. */
   product(direction: Tensor): Tensor {
     this.products++;
-    const { vector } = this;
-    return enableGrad(() => {
-      const { products } = hessianVectorProduct(this.loss(), vector.params, vector.unflatten(direction));
-      return detach(vector.flatten(products));
-    });
+    return enableGrad(() => this.#product(direction));
   }
+
+  readonly #product = compile((direction: Tensor) => {
+    const { vector } = this;
+    const { products } = hessianVectorProduct(this.loss(), vector.params, vector.unflatten(direction));
+    return detach(vector.flatten(products));
+  });
 }
 
 /** The Hessian as what Lanczos takes. */

@@ -14,7 +14,7 @@ import type { ParameterVector } from './parameters';
 
 /** Beyond it the matrix alone takes 64 MiB, and the products minutes. */
 const MAX_SIZE = 4096;
-/** Products that one program computes. */
+/** Products that are on their way at a time. */
 const AT_ONCE = 8;
 
 /**
@@ -48,13 +48,17 @@ export function hvp(loss: Loss, params: Iterable<Variable>, vector: readonly Ten
   return noGrad(() => parameters.unflatten(curvature.product(parameters.flatten(vector))));
 }
 
+export interface HessianOptions extends AbortOptions {
+  readonly onProgress?: (progress: { readonly products: number; readonly maxProducts: number }) => void;
+}
+
 /**
  * The Hessian of a loss over all parameters together, [n, n] for n elements: exact, symmetric but for rounding. n is at
  * most 4,096: it takes n Hessian-vector products. Throws ValueError beyond; see `hessianSpectrum` for large models.
  *
  *     const h = await hessian(() => F.mseLoss(model.forward(x), y), model.parameters());
  */
-export async function hessian(loss: Loss, params: Iterable<Variable>, options: AbortOptions = {}): Promise<Tensor> {
+export async function hessian(loss: Loss, params: Iterable<Variable>, options: HessianOptions = {}): Promise<Tensor> {
   const curvature = new Curvature('hessian', loss, params);
   const { size, dtype } = curvature.vector;
   if (size > MAX_SIZE)
@@ -68,6 +72,7 @@ export async function hessian(loss: Loss, params: Iterable<Variable>, options: A
     const products = indices.map((i) => curvature.product(noGrad(() => reshape(slice(units, [[i, i + 1]]), [size]))));
     await submit(products, { signal });
     rows.push(...products);
+    options.onProgress?.({ products: rows.length, maxProducts: size });
   }
   const result = noGrad(() => stack(rows));
   await submit([result], { signal });

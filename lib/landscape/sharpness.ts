@@ -16,6 +16,7 @@ export interface SharpnessOptions extends AbortOptions {
   readonly radius?: number;
   /** Ascent steps. Default: 5; the first alone is what SAM takes. */
   readonly steps?: number;
+  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
 }
 
 export interface Sharpness {
@@ -60,6 +61,7 @@ export async function sharpness(
     if (step === 0) start = reached;
     highest = Math.max(highest, reached);
     offset = next;
+    options.onProgress?.({ done: step + 1, total: steps + 1 });
   }
   return { sharpness: highest - start, loss: start, highest };
 }

@@ -48,6 +48,7 @@ export async function hessianTrace(
     const signs = noGrad(() => add(mul(bernoulli(full([size], 0.5, { dtype }), { generator }), 2), -1));
     await submit([signs], { signal });
     const product = curvature.product(signs);
+    await submit([product], { signal });
     values.push(
       await readItem(
         noGrad(() => sum(mul(signs, product))),

@@ -91,14 +91,14 @@ function checkCotangent(op: string, g: Shape, x: Shape, weight: Shape, geometry:
     );
 }
 
+type Tangents = readonly (Tensor | null)[];
+
 /** The jvp of a bilinear operation. */
 function bilinear<A>(apply: (a: Tensor, b: Tensor, attrs: A) => Tensor) {
-  return (tangents: readonly (Tensor | null)[], inputs: readonly Tensor[], _output: Tensor, attrs: A): Tensor => {
-    const [da, db] = tangents;
-    const left = da ? apply(da, inputs[1]!, attrs) : null;
-    const right = db ? apply(inputs[0]!, db, attrs) : null;
-    return left && right ? add(left, right) : (left ?? right)!;
-  };
+  return ([da, db]: Tangents, [a, b]: readonly Tensor[], _output: Tensor, attrs: A): Tangents => [
+    da ? apply(da, b!, attrs) : null,
+    db ? apply(a!, db, attrs) : null,
+  ];
 }
 
 const convolve = (x: Tensor, weight: Tensor, attrs: Geometry): Tensor => conv2dOp([x, weight], attrs);

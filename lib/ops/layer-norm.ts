@@ -2,7 +2,7 @@ import { ShapeError, ValueError } from '../errors';
 import { defineOp, type Apply } from '../graph/op';
 import { formatShape, shapesEqual } from '../tensor/shape';
 import type { Tensor, TensorBase } from '../tensor/tensor';
-import { full } from './create';
+import { full, zerosLike } from './create';
 import { add, mul, rsqrt, square, sub } from './elementwise';
 import { stack } from './join';
 import { sameFloats } from './operands';
@@ -58,6 +58,11 @@ const layerNormOp: Apply<LayerNormAttrs> = defineOp<LayerNormAttrs>('layerNorm',
     const sums = weightGradsOp([g, x!], attrs);
     return [inputGradOp([g, x!, weight!], attrs), select(sums, 0, 0), select(sums, 0, 1)];
   },
+  jvp: ([dx, dweight, dbias], [x, weight], _output, attrs) => {
+    const ofInput = dx && mul(inputGradOp([dx, x!, ones(x!)], attrs), weight!);
+    if (!dweight && !dbias) return [ofInput];
+    return [ofInput, layerNormOp([x!, dweight ?? zerosLike(weight!), dbias ?? zerosLike(weight!)], attrs)];
+  },
   decompose: ([x, weight, bias], { eps }) => add(mul(normalized(x!, eps), weight!), bias!),
 });
 
@@ -69,20 +74,16 @@ const inputGradOp: Apply<LayerNormAttrs> = defineOp<LayerNormAttrs>('layerNormIn
   },
   attributes,
   lower: { kernel: 'layerNormInputGrad' },
-  // Of ⟨u, r P(v)⟩ for v = g weight: r P(u) for v; for x what comes by r and by x̂, of which the scalar product has
-  // mean of u x̂ and mean of v x̂.
   vjp: (u, [g, x, weight], _output, attrs) => {
     const projected = inputGradOp([u, x!, ones(x!)], attrs);
-    const values = mul(g!, weight!);
-    const inverse = inverseOf(x!, attrs.eps);
-    const row = mul(sub(x!, meanOfRows(x!)), inverse);
-    const alongU = meanOfRows(mul(u, row));
-    const alongValues = meanOfRows(mul(values, row));
-    const size = sub(sub(meanOfRows(mul(u, values)), mul(meanOfRows(u), meanOfRows(values))), mul(alongU, alongValues));
-    const byInverse = mul(mul(size, square(inverse)), row);
-    const byRow = mul(inverse, add(mul(alongU, inputGradOp([g!, x!, weight!], attrs)), mul(alongValues, projected)));
-    return [mul(projected, weight!), mul(add(byInverse, byRow), -1), sum(mul(projected, g!), { dim: 0 })];
+    const ofInput = alongRows(u, projected, g!, x!, weight!, attrs);
+    return [mul(projected, weight!), ofInput, sum(mul(projected, g!), { dim: 0 })];
   },
+  jvp: ([dg, dx, dweight], [g, x, weight], _output, attrs) => [
+    dg && inputGradOp([dg, x!, weight!], attrs),
+    dx && alongRows(dx, inputGradOp([dx, x!, ones(x!)], attrs), g!, x!, weight!, attrs),
+    dweight && inputGradOp([g!, x!, dweight], attrs),
+  ],
   decompose: ([g, x, weight], { eps }) => {
     const values = mul(g!, weight!);
     const row = normalized(x!, eps);
@@ -90,6 +91,22 @@ const inputGradOp: Apply<LayerNormAttrs> = defineOp<LayerNormAttrs>('layerNormIn
     return mul(inverseOf(x!, eps), sub(centered, mul(row, meanOfRows(mul(values, row)))));
   },
 });
+
+/**
+ * The derivative of r P(v), v = g weight, for x: r P(v) is the gradient of ⟨v, x̂⟩, so its derivative H is symmetric, and this
+ * H u is both the reverse and the forward rule. It has what comes by r and what comes by x̂; `projected` is r P(u).
+ */
+function alongRows(u: Tensor, projected: Tensor, g: Tensor, x: Tensor, weight: Tensor, attrs: LayerNormAttrs): Tensor {
+  const values = mul(g, weight);
+  const inverse = inverseOf(x, attrs.eps);
+  const row = mul(sub(x, meanOfRows(x)), inverse);
+  const alongU = meanOfRows(mul(u, row));
+  const alongValues = meanOfRows(mul(values, row));
+  const size = sub(sub(meanOfRows(mul(u, values)), mul(meanOfRows(u), meanOfRows(values))), mul(alongU, alongValues));
+  const byInverse = mul(mul(size, square(inverse)), row);
+  const byRow = mul(inverse, add(mul(alongU, inputGradOp([g, x, weight], attrs)), mul(alongValues, projected)));
+  return mul(add(byInverse, byRow), -1);
+}
 
 const weightGradsOp: Apply<LayerNormAttrs> = defineOp<LayerNormAttrs>('layerNormWeightGrads', {
   shape: ([g, x]) => {
@@ -102,6 +119,12 @@ const weightGradsOp: Apply<LayerNormAttrs> = defineOp<LayerNormAttrs>('layerNorm
   vjp: (u, [g, x], _output, attrs) => {
     const [ofProducts, ofSums] = [select(u, 0, 0), select(u, 0, 1)];
     return [layerNormOp([x!, ofProducts, ofSums], attrs), inputGradOp([g!, x!, ofProducts], attrs)];
+  },
+  jvp: ([dg, dx], [g, x], _output, attrs) => {
+    const ofCotangent = dg && weightGradsOp([dg, x!], attrs);
+    if (!dx) return [ofCotangent];
+    const ofProducts = sum(mul(g!, inputGradOp([dx, x!, ones(x!)], attrs)), { dim: 0 });
+    return [ofCotangent, stack([ofProducts, zerosLike(ofProducts)])];
   },
   decompose: ([g, x], { eps }) => stack([sum(mul(g!, normalized(x!, eps)), { dim: 0 }), sum(g!, { dim: 0 })]),
 });

@@ -2,7 +2,6 @@ import { ShapeError } from '../errors';
 import { defineOp, type Layout } from '../graph/op';
 import { broadcastShapes, formatShape, shapesEqual, sizeOf } from '../tensor/shape';
 import type { Tensor, TensorBase } from '../tensor/tensor';
-import { add } from './elementwise';
 import { promotedFloats } from './operands';
 import { expand, reshape } from './shape';
 
@@ -57,11 +56,10 @@ const matmulOp = defineOp<Transposes>('matmul', {
     transposes.a ? product(b!, g, transposes.b, true) : product(g, b!, false, !transposes.b),
     transposes.b ? product(g, a!, true, transposes.a) : product(a!, g, !transposes.a, false),
   ],
-  jvp: ([da, db], [a, b], _output, transposes) => {
-    const left = da && product(da, b!, transposes.a, transposes.b);
-    const right = db && product(a!, db, transposes.a, transposes.b);
-    return left && right ? add(left, right) : (left ?? right)!;
-  },
+  jvp: ([da, db], [a, b], _output, transposes) => [
+    da && product(da, b!, transposes.a, transposes.b),
+    db && product(a!, db, transposes.a, transposes.b),
+  ],
 });
 
 /**

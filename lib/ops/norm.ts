@@ -1,8 +1,8 @@
 import { ShapeError, ValueError } from '../errors';
-import { defineOp, type Layout } from '../graph/op';
+import { defineOp, type Apply, type Layout } from '../graph/op';
 import { contiguousStrides, formatShape, shapesEqual, sizeOf, type Shape } from '../tensor/shape';
 import type { Tensor, TensorBase } from '../tensor/tensor';
-import { full } from './create';
+import { zerosLike } from './create';
 import { add, div, mul, neg, rsqrt, square, sub } from './elementwise';
 import { stack } from './join';
 import { asFloat, sameFloats } from './operands';
@@ -30,6 +30,10 @@ const perChannel = (values: Tensor, x: Tensor): Tensor =>
 const otherDims = (x: Tensor): number[] => x.shape.map((_, dim) => dim).filter((dim) => dim !== 1);
 const sumPerChannel = (x: Tensor): Tensor => sum(x, { dim: otherDims(x) });
 const centered = (x: Tensor, statistics: Tensor): Tensor => sub(x, perChannel(meanOf(statistics), x));
+
+/** The sum of the terms that there are; zeros like another tensor without any. */
+const total = (terms: readonly (Tensor | null | undefined)[], like: Tensor): Tensor =>
+  terms.filter((term) => !!term).reduce<Tensor | null>((a, b) => (a === null ? b : add(a, b)), null) ?? zerosLike(like);
 
 function checkChannels(op: string, x: Shape): void {
   if (x.length < 2) throw new ShapeError(`${op}: takes [N, C, ...], got ${formatShape(x)}`);
@@ -71,7 +75,7 @@ interface BatchNormAttrs {
   readonly eps: number;
 }
 
-const batchNormOp = defineOp<BatchNormAttrs>('batchNorm', {
+const batchNormOp: Apply<BatchNormAttrs> = defineOp<BatchNormAttrs>('batchNorm', {
   shape: ([x, statistics, weight, bias]) => {
     checkChannels('batchNorm', x!.shape);
     const channels = x!.shape[1]!;
@@ -96,13 +100,24 @@ const batchNormOp = defineOp<BatchNormAttrs>('batchNorm', {
     const ofVariance = mul(mul(scale, square(inverse)), mul(products, -0.5));
     return [mul(g, perChannel(scale, x!)), stack([ofMean, ofVariance]), mul(products, inverse), ofBias];
   },
+  jvp: ([dx, dstatistics, dweight, dbias], [x, statistics, weight], _output, { eps }) => {
+    const inverse = rsqrt(add(varianceOf(statistics!), eps));
+    const scale = mul(weight!, inverse);
+    const ofInput = dx && mul(dx, perChannel(scale, x!));
+    if (!dstatistics && !dweight && !dbias) return [ofInput];
+    // Changes of the statistics are changes of weight and bias, and those make another batchNorm of x.
+    const ofVariance = dstatistics && mul(mul(weight!, square(inverse)), mul(varianceOf(dstatistics), -0.5));
+    const ofMean = dstatistics && neg(mul(scale, meanOf(dstatistics)));
+    const changes = [total([dweight, ofVariance], weight!), total([dbias, ofMean], weight!)];
+    return [ofInput, batchNormOp([x!, statistics!, ...changes], { eps })];
+  },
   decompose: ([x, statistics, weight, bias], { eps }) => {
     const scale = mul(weight!, rsqrt(add(varianceOf(statistics!), eps)));
     return add(mul(centered(x!, statistics!), perChannel(scale, x!)), perChannel(bias!, x!));
   },
 });
 
-const gradSumsOp = defineOp('batchNormGradSums', {
+const gradSumsOp: Apply = defineOp('batchNormGradSums', {
   shape: ([g, x, statistics]) => {
     checkChannels('batchNormGradSums', x!.shape);
     checkPerChannel('batchNormGradSums', 'g', g!, x!, x!.shape);
@@ -117,8 +132,16 @@ const gradSumsOp = defineOp('batchNormGradSums', {
     const ofSum = perChannel(meanOf(u), x!);
     const ofProducts = perChannel(varianceOf(u), x!);
     const ofMean = neg(mul(varianceOf(u), meanOf(sums)));
-    const nothing = full(ofMean.shape, 0, { dtype: ofMean.dtype });
-    return [add(ofSum, mul(ofProducts, centered(x!, statistics!))), mul(ofProducts, g!), stack([ofMean, nothing])];
+    const ofStatistics = stack([ofMean, zerosLike(ofMean)]);
+    return [add(ofSum, mul(ofProducts, centered(x!, statistics!))), mul(ofProducts, g!), ofStatistics];
+  },
+  jvp: ([dg, dx, dstatistics], [g, x, statistics], sums) => {
+    const ofCotangent = dg && gradSumsOp([dg, x!, statistics!], undefined);
+    if (!dx && !dstatistics) return [ofCotangent];
+    const ofInput = dx && sumPerChannel(mul(g!, dx));
+    const ofMean = dstatistics && neg(mul(meanOf(dstatistics), meanOf(sums)));
+    const ofProducts = total([ofInput, ofMean], meanOf(sums));
+    return [ofCotangent, stack([zerosLike(ofProducts), ofProducts])];
   },
   decompose: ([g, x, statistics]) => stack([sumPerChannel(g!), sumPerChannel(mul(g!, centered(x!, statistics!)))]),
 });

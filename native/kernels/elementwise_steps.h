@@ -181,26 +181,6 @@ constexpr Step stepOfFloats(Opcode opcode) {
 }
 
 template <typename T>
-constexpr Step comparisonOf(Opcode opcode) {
-  switch (opcode) {
-    case op_eq:
-      return binaryScalars<uint8_t, T, Eq>;
-    case op_ne:
-      return binaryScalars<uint8_t, T, Ne>;
-    case op_lt:
-      return binaryScalars<uint8_t, T, Lt>;
-    case op_le:
-      return binaryScalars<uint8_t, T, Le>;
-    case op_gt:
-      return binaryScalars<uint8_t, T, Gt>;
-    case op_ge:
-      return binaryScalars<uint8_t, T, Ge>;
-    default:
-      return nullptr;
-  }
-}
-
-template <typename T>
 constexpr Step castOf(Opcode opcode) {
   switch (opcode) {
     case op_castFloat32:
@@ -215,6 +195,26 @@ constexpr Step castOf(Opcode opcode) {
       return unaryScalars<uint8_t, T, CastBool>;
     default:
       return nullptr;
+  }
+}
+
+template <typename T>
+constexpr Step comparisonOrCastOf(Opcode opcode) {
+  switch (opcode) {
+    case op_eq:
+      return binaryScalars<uint8_t, T, Eq>;
+    case op_ne:
+      return binaryScalars<uint8_t, T, Ne>;
+    case op_lt:
+      return binaryScalars<uint8_t, T, Lt>;
+    case op_le:
+      return binaryScalars<uint8_t, T, Le>;
+    case op_gt:
+      return binaryScalars<uint8_t, T, Gt>;
+    case op_ge:
+      return binaryScalars<uint8_t, T, Ge>;
+    default:
+      return castOf<T>(opcode);
   }
 }
 
@@ -237,10 +237,8 @@ constexpr Step stepOfInt32(Opcode opcode) {
     case op_minimum:
       return binaryScalars<int32_t, int32_t, IntegerMinimum>;
     default:
-      break;
+      return comparisonOrCastOf<int32_t>(opcode);
   }
-  const Step comparison = comparisonOf<int32_t>(opcode);
-  return comparison ? comparison : castOf<int32_t>(opcode);
 }
 
 constexpr Step stepOfBool(Opcode opcode) {
@@ -252,10 +250,8 @@ constexpr Step stepOfBool(Opcode opcode) {
     case op_logicalNot:
       return unaryScalars<uint8_t, uint8_t, LogicalNot>;
     default:
-      break;
+      return comparisonOrCastOf<uint8_t>(opcode);
   }
-  const Step comparison = comparisonOf<uint8_t>(opcode);
-  return comparison ? comparison : castOf<uint8_t>(opcode);
 }
 
 constexpr Step stepOfSize(Opcode opcode, int bytes) {

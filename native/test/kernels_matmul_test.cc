@@ -99,12 +99,39 @@ TYPED_TEST(MatmulTest, RandomNumbersStayWithinTheErrorBound) {
   using T = TypeParam;
   std::mt19937 random(2);
   for (const TestedIsa& isa : testedIsas()) {
-    for (const auto& [m, n, k] :
-         {std::array<int, 3>{37, 53, 700}, {128, 96, 33}, {1, 300, 511}, {300, 1, 511}, {70, 260, 513}, {41, 7, 1024}}) {
+    for (const auto& [m, n, k] : {std::array<int, 3>{37, 53, 700},
+                                  {128, 96, 33},
+                                  {1, 300, 511},
+                                  {300, 1, 511},
+                                  {70, 260, 513},
+                                  {41, 7, 1024}}) {
       for (int layout : {0, 1}) {
         Tensor<T> a = matrix<T>(m, k, layout).normals(random), b = matrix<T>(k, n, 1).normals(random), c({m, n});
         ASSERT_EQ(runKernel(isa.matmul, {a.view(), b.view()}, {c.view()}, {}), kOk);
         expectProduct(a, b, c, (k + 1) * epsilonOf<T>(), isa.name);
+      }
+    }
+  }
+}
+
+// Every block of rows has to read its own rows of A, whether they are packed or read where they lie.
+TYPED_TEST(MatmulTest, SeveralBlocksOfRowsAreExact) {
+  using T = TypeParam;
+  std::mt19937 random(4);
+  for (const TestedIsa& isa : testedIsas()) {
+    for (const auto& [m, n, k] : {std::array<int, 3>{600, 64, 64},
+                                  {1000, 128, 100},
+                                  {1200, 9, 33},
+                                  {700, 33, 5},
+                                  {2000, 2, 3},
+                                  {900, 16, 784}}) {
+      for (int layout : {0, 1, 2}) {
+        for (int threads : {1, 2}) {
+          Tensor<T> a = matrix<T>(m, k, layout).integers(random), b = matrix<T>(k, n, 0).integers(random), c({m, n});
+          ASSERT_EQ(runKernel(isa.matmul, {a.view(), b.view()}, {c.view()}, {}, threads), kOk);
+          expectProduct(a, b, c, 0, isa.name);
+          if (this->HasFatalFailure()) return;
+        }
       }
     }
   }

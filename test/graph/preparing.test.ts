@@ -58,6 +58,24 @@ onEachBackend('a long program', (backend) => {
     expect(stats().compilations - before.compilations).toBe(1);
   });
 
+  test('asked for again while it is on its way, it is still compiled between turns', async () => {
+    const { y, added } = long(tensor([[3]]));
+    const ended = submit([y]);
+    const again = submit([y]);
+    expect(y.storage).toBeNull();
+    await again;
+    await ended;
+    expect(numbers(y)).toEqual([6 + added]);
+  });
+
+  test('recipes from before a compiled function are computed in the background, and their error becomes its own', async () => {
+    const { y, added } = long(tensor([[3]]));
+    const doubled = compile(() => mul(y, 2))();
+    expect([await readItem(doubled), numbers(y)]).toEqual([12 + 2 * added, [6 + added]]);
+    const wrong = gather(tensor([1, 2]), 0, tensor(Int32Array.of(5)));
+    await expect(readItem(compile(() => sum(wrong))())).rejects.toThrow(/gather/);
+  });
+
   test('is finished at once for whoever waits, reads or starts something else', async () => {
     for (const wait of [
       (y: Tensor) => void evaluateSync([y]),

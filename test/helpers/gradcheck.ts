@@ -111,7 +111,10 @@ export function gradgradcheck(fn: Fn, primals: readonly Primal[], options: Gradc
   gradcheck(gradientsOfFn, [...primals, v], { ...options, mayBeConstant: true });
 }
 
-/** Holds the forward rule against differences along one generic direction, and exactly against the reverse rule. */
+/**
+ * Holds the forward rule against differences along one generic direction, exactly against the reverse rule, and against
+ * itself with each input moved alone.
+ */
 export function jvpcheck(fn: Fn, primals: readonly Primal[], options: GradcheckOptions = {}): void {
   const { step = 1e-5, tolerance = 1e-7 } = options;
   const wanted = floatInputs(primals);
@@ -134,6 +137,15 @@ export function jvpcheck(fn: Fn, primals: readonly Primal[], options: GradcheckO
   const expected = forward.map((y, i) => (y - backward[i]!) / (2 * step));
   expect(tangent.shape).toEqual(output.shape);
   expectNear(numbersOf(tangent), expected, tolerance, 'tangent');
+
+  if (wanted.length > 1) {
+    const alone = wanted.map((_, k) => {
+      const one = (x: Tensor): Tensor => partial(...floats.map((float, other) => (other === k ? x : float)));
+      return numbersOf(jvp(one, [floats[k]!], [directions[k]!]).tangent);
+    });
+    const total = numbersOf(tangent).map((_, i) => alone.reduce((sum, terms) => sum + terms[i]!, 0));
+    expectNear(numbersOf(tangent), total, tolerance, 'tangent of one input after the other');
+  }
 
   // ⟨v, J t⟩ = ⟨Jᵀ v, t⟩
   const v = direction(output.size, 23);

@@ -143,6 +143,17 @@ describe('what is refused', () => {
     await expect(run()).resolves.toMatchObject({ converged: true });
   });
 
+  test('a signal ends the exact Hessian too, which tells its progress', async () => {
+    const { loss, params } = network(10, 16, 4);
+    const size = params.reduce((sum, parameter) => sum + parameter.size, 0);
+    const told: number[] = [];
+    await hessian(loss, params, { onProgress: ({ products, maxProducts }) => told.push(products, maxProducts) });
+    expect(told.slice(-2)).toEqual([size, size]);
+    const controller = new AbortController();
+    const run = hessian(loss, params, { signal: controller.signal, onProgress: () => controller.abort() });
+    await expect(run).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
   test('a signal ends it', async () => {
     const { loss: slow, params } = network(10, 16, 4);
     const controller = new AbortController();
@@ -152,6 +163,19 @@ describe('what is refused', () => {
     });
     await expect(run).rejects.toMatchObject({ name: 'AbortError' });
   });
+});
+
+test('the loss is recorded once, however many products there are', async () => {
+  const { loss, x } = quadratic(Array.from({ length: 30 }, (_, i) => i * i));
+  let calls = 0;
+  const counted = (): Tensor => {
+    calls++;
+    return loss();
+  };
+  const { products } = await hessianSpectrum(counted, [x], { k: 3, smallest: 3, tolerance: 1e-7 });
+  expect(products).toBeGreaterThan(6);
+  // Once to see that it is pure, once for all products.
+  expect(calls).toBe(2);
 });
 
 test('gradients and parameters are as before', async () => {

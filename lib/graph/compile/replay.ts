@@ -1,6 +1,6 @@
 import { Storage } from '../../tensor/storage';
 import { Tensor, type Variable } from '../../tensor/tensor';
-import { enqueue, launch, submit } from '../evaluate';
+import { computeFirst, enqueue, launch } from '../evaluate';
 import { checkMemory } from '../memory';
 import { failureOf, type Compilation } from '../preparation';
 import type { Compiled } from '../programs';
@@ -89,7 +89,7 @@ export function firstRun(
   onReady: (compiled: Compiled) => void,
 ): unknown {
   const { traced } = recording;
-  makeReady(traced.sources, args, target);
+  makeReady(traced.sources, args);
   const kept = traced.kept.map((source) => keep(source, args));
   const leaves = traced.sources.map((source) => tensorOf(source, args));
   const results = new NewResults(traced);
@@ -104,7 +104,7 @@ export function firstRun(
 export function replay(entry: Entry, target: Queue, args: readonly Tensor[], { scalars, undo }: Advanced): unknown {
   const { traced, compiled } = entry;
   entry.replays++;
-  makeReady(traced.sources, args, target);
+  makeReady(traced.sources, args);
   const kept = traced.kept.map((source) => keep(source, args));
   for (const variable of entry.inPlace) if (variable?.current.captured === true) unshare(variable, target);
   const leaves = traced.sources.map((source) => tensorOf(source, args));
@@ -253,18 +253,14 @@ function keep(source: Source, args: readonly Tensor[]): Tensor {
 }
 
 /** What the program starts from gets its values: recipes run before it, and a number that is a tensor gets memory. */
-function makeReady(sources: readonly Source[], args: readonly Tensor[], target: Queue): void {
+function makeReady(sources: readonly Source[], args: readonly Tensor[]): void {
   const pending: Tensor[] = [];
   for (const source of sources) {
     const tensor = tensorOf(source, args);
     if (tensor.pending) pending.push(tensor);
     else if (tensor.scalar !== null) tensor.storage ??= Storage.from(tensor.dtype, [tensor.scalar]);
   }
-  if (pending.length === 0) return;
-  // Their error becomes that of the replay.
-  submit(pending).observed = true;
-  // Long recipes are prepared in slices; what reads them binds their memory now.
-  target.finishPreparing();
+  if (pending.length > 0) computeFirst(pending);
 }
 
 /** Gives a Variable a buffer of its own to be written over: somebody has seen its version, and keeps it as it is. */

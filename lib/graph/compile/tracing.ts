@@ -4,7 +4,7 @@ import type { Shape } from '../../tensor/shape';
 import { Storage } from '../../tensor/storage';
 import { Tensor, TensorBase, type Variable } from '../../tensor/tensor';
 import { withTrace, type OffsetSource, type TracedStep } from '../../tensor/tracing';
-import { evaluateSync } from '../evaluate';
+import { computeFirst } from '../evaluate';
 import type { Compilation } from '../preparation';
 import { sitesOf, trace, type Trace } from '../program/trace';
 import { expectedOf, flatten, mapLeaves, type Expected, type Leaf } from './arguments';
@@ -136,12 +136,12 @@ function endsOf({ starts }: Observer): Ends {
   };
 }
 
-/** Recipes from before the trace are no part of it: they are computed now, and then are values like others. */
+/** Recipes from before the trace are no part of it: they are computed before it, and then are values like others. */
 function computeOutside({ nodes }: Observer): void {
   const outside = new Set<Tensor>();
   for (const { inputs } of nodes)
     for (const input of inputs) if (input.pending && !nodes.has(input)) outside.add(input);
-  if (outside.size > 0) evaluateSync([...outside]);
+  if (outside.size > 0) computeFirst([...outside]);
 }
 
 function layFlat({ nodes, starts }: Observer, result: unknown, { versions, gradients }: Ends): Trace {
