@@ -1,9 +1,4 @@
-import fs from 'node:fs';
-import path from 'node:path';
-import { loadDigits, loadIdxDirectory } from '../data';
 import { DataLoader } from '../data/loader';
-import { DataError } from '../errors';
-import { loadWeights } from '../io/weights';
 import {
   classifyCriticalPoint,
   hessianSpectrum,
@@ -26,7 +21,7 @@ import type { Section } from '../page/report';
 import type { Tensor, Variable } from '../tensor/tensor';
 import { show } from './figures';
 import type { Finding, LandscapeArguments } from './landscape';
-import { createModel } from './models';
+import { loadRun } from './runs';
 import { readSnapshots } from './snapshots';
 
 /** Random vectors of the trace, and of the density with so many Lanczos steps each. */
@@ -113,29 +108,7 @@ export async function reportOfRun(options: LandscapeArguments, tell: (text: stri
 }
 
 function load({ where, data, images }: LandscapeArguments) {
-  const file = path.join(where, 'history.json');
-  let modelName: unknown;
-  let trainedOn: unknown;
-  try {
-    const history = JSON.parse(fs.readFileSync(file, 'utf8')) as { dataset?: unknown; settings?: { model?: unknown } };
-    modelName = history.settings?.model;
-    trainedOn = history.dataset;
-  } catch (error) {
-    throw new DataError(
-      `${where}: is neither a surface nor a folder that train --out wrote (${(error as Error).message})`,
-      {
-        cause: error,
-      },
-    );
-  }
-  if (typeof modelName !== 'string') throw new DataError(`${file}: says no model`);
-  const dataset = data === undefined ? loadDigits() : loadIdxDirectory(data);
-  if (dataset.name !== trainedOn)
-    throw new DataError(
-      `${file}: was trained on ${String(trainedOn)}, not on ${dataset.name}; give its folder by --data`,
-    );
-  const model = createModel(modelName, dataset.imageShape, dataset.classes);
-  model.loadStateDict(loadWeights(path.join(where, 'model.safetensors')));
+  const { model, modelName, dataset } = loadRun(where, data, 'a surface');
   model.eval();
   const indices = dataset.train.slice(0, images);
   const [batch] = new DataLoader(dataset, { indices, batchSize: indices.length });

@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 import { SaddlepointError } from '../errors';
+import { withConfiguration } from './configuration';
+import { runDiagnosis } from './diagnose';
 import { printInfo } from './info';
 import { runLandscape } from './landscape';
 import { runProfile } from './profile';
@@ -18,9 +20,10 @@ async function main(): Promise<void> {
       profile: runProfile,
       landscape: runLandscape,
       race: runRace,
+      diagnose: runDiagnosis,
       info: async (options) => printInfo(options),
     });
-    await program.parseAsync();
+    await program.parseAsync(withConfiguration(process.argv.slice(2)), { from: 'user' });
   } catch (error) {
     if (isAnswered(error)) return;
     report(error);

@@ -1,5 +1,6 @@
 import type * as Commander from 'commander';
 import { SaddlepointError } from '../errors';
+import type { DiagnoseArguments } from './diagnose';
 import type { InfoArguments } from './info';
 import { isMissing } from './missing';
 import type { ProfileArguments } from './profile';
@@ -40,8 +41,16 @@ export interface Actions {
   profile(options: ProfileArguments): Promise<void>;
   landscape(options: LandscapeArguments): Promise<void>;
   race(options: RaceArguments): Promise<void>;
+  diagnose(options: DiagnoseArguments): Promise<void>;
   info(options: InfoArguments): Promise<void>;
 }
+
+const nothing = (): Promise<void> => Promise.resolve();
+
+/** For who only wants to know what was asked for. */
+export const noActions: Actions = {
+  ...{ train: nothing, profile: nothing, landscape: nothing, race: nothing, diagnose: nothing, info: nothing },
+};
 
 /** The command line; parsing it throws a UsageError for whatever is wrong. */
 export async function createProgram(actions: Actions): Promise<Commander.Command> {
@@ -80,6 +89,7 @@ export async function createProgram(actions: Actions): Promise<Commander.Command
       `of the learning rate, counted in batches (default: warmup-cosine; none with lbfgs): ${scheduleNames.join(', ')}`,
       named(choice(scheduleNames, impossibleSchedules)),
     )
+    .option('--config <file>', 'JSON with these flags, as {"model": "lenet", "lr": 0.01}; flags behind it count more')
     .option('--json', 'print one JSON object a line', false)
     .option('--out <dir>', 'write model.safetensors and history.json there', path)
     .option('--snapshots', 'write the weights before training and after every epoch there too, for landscape', false)
@@ -124,12 +134,25 @@ export async function createProgram(actions: Actions): Promise<Commander.Command
     .option('--out <file>', 'the page', path, 'race.html')
     .option('--json', 'print one JSON object', false)
     .action((options: RaceArguments) => actions.race(options));
+  const diagnose = program
+    .command('diagnose')
+    .description('Says whether the model, the optimizer or the data are at fault when training goes badly, and why.')
+    .addArgument(
+      new Argument('<config>', 'JSON with the flags of train (see train --config), or a folder of train --out'),
+    )
+    .option('--data <dir>', 'of a training on other images than the digits: their folder', path)
+    .option('--images <n>', 'of the training images and of the test images, the first', integer(20), 2000)
+    .option('--budget <seconds>', 'that it should take at most, training included', number(1), 60)
+    .option('--seed <n>', 'of baselines and of further trainings', integer(0), 0)
+    .option('--out <file>', 'the page', path, 'diagnosis.html')
+    .option('--json', 'print one JSON object', false)
+    .action((config: string, options: Omit<DiagnoseArguments, 'config'>) => actions.diagnose({ ...options, config }));
   const info = program
     .command('info')
     .description('Says which backend runs, and why.')
     .option('--json', 'print it as JSON', false)
     .action((options: InfoArguments) => actions.info(options));
-  for (const command of [program, train, profile, landscape, race, info])
+  for (const command of [program, train, profile, landscape, race, diagnose, info])
     command.exitOverride((error) => refuse(error, command));
   return program;
 }

@@ -1,17 +1,14 @@
 import { backendInfo } from '../backend';
 import type { Dataset } from '../data';
-import { trainClassifier, type EpochRecord } from '../train';
+import type { EpochRecord } from '../train';
 import { ValueError } from '../errors';
 import { prepareFolder, writeResults } from './output';
 import { Snapshots } from './snapshots';
 import { createReporter, type Summary } from './reporter';
-import { createSchedule, type ScheduleChoice } from './schedules';
-import { createTraining, loadDataset, type TrainingArguments } from './training';
+import { prepareTraining, type ScheduledTrainingArguments } from './training';
 
 /** The flags of `train`, each checked by itself. */
-export interface TrainArguments extends TrainingArguments {
-  readonly epochs?: number;
-  readonly schedule?: ScheduleChoice;
+export interface TrainArguments extends ScheduledTrainingArguments {
   readonly json: boolean;
   readonly out?: string;
   readonly snapshots: boolean;
@@ -22,16 +19,13 @@ const INTERRUPTED = 130;
 
 /** Trains, tests and saves; returns the exit code. */
 export async function runTraining(options: TrainArguments): Promise<number> {
-  const dataset = loadDataset(options);
-  const { backend, isa, threads } = backendInfo();
-  const { epochs = options.data === undefined ? 15 : 5, seed } = options;
+  const { seed } = options;
+  if (options.out === undefined && options.snapshots)
+    throw new ValueError('--snapshots: needs --out, the folder to write them to');
+  const training = prepareTraining(options);
   if (options.out !== undefined) prepareFolder(options.out);
-  else if (options.snapshots) throw new ValueError('--snapshots: needs --out, the folder to write them to');
-  const { modelName, model, optimizer, batchSize, usualSchedule } = createTraining(options, dataset);
-  const { schedule: chosen = usualSchedule } = options;
-  const { lr } = optimizer.paramGroups[0]!;
-  const steps = epochs * Math.ceil(dataset.train.length / batchSize);
-  const schedule = createSchedule(chosen, optimizer, steps);
+  const { dataset, modelName, model, batchSize, epochs, schedule, lr } = training;
+  const { backend, isa, threads } = backendInfo();
 
   const reporter = await createReporter(options.json, epochs);
   const interruption = interruptible();
@@ -53,18 +47,10 @@ export async function runTraining(options: TrainArguments): Promise<number> {
       isa,
       threads,
     });
-    const history = await trainClassifier({
-      model,
-      dataset,
-      optimizer,
-      scheduler: schedule.perBatch,
-      epochs,
-      batchSize,
-      seed,
+    const history = await training.train({
       signal: interruption.signal,
       onBatch: (progress) => reporter.batch(progress),
       onEpoch: (record) => {
-        schedule.perEpoch?.step(record.testLoss);
         reporter.epoch(record);
         if (options.snapshots) snapshots.take();
       },
@@ -74,7 +60,7 @@ export async function runTraining(options: TrainArguments): Promise<number> {
     const summary = summarize(dataset, history, seconds, { backend, isa, threads });
     if (options.out !== undefined) {
       const { optimizer: name, optimizerOption = {} } = options;
-      const settings = { model: modelName, optimizer: name, optimizerOption, lr, schedule: chosen, batchSize, seed };
+      const settings = { model: modelName, optimizer: name, optimizerOption, lr, schedule, batchSize, seed };
       await writeResults(options.out, model, { event, ...summary, settings, history });
       if (options.snapshots) await snapshots.write(options.out);
     }

@@ -3,9 +3,10 @@ import { loadDigits, loadIdxDirectory, type Dataset } from '../data';
 import { ValueError } from '../errors';
 import type { Layer, Module } from '../nn/module';
 import { manualSeed } from '../ops/random';
+import { trainClassifier, type EpochRecord, type TrainOptions } from '../train';
 import { createModel } from './models';
 import { createOptimizer, trainingDefaults } from './optimizers';
-import type { ScheduleChoice } from './schedules';
+import { createSchedule, type ScheduleChoice } from './schedules';
 import type { Settings } from './values';
 
 /** The flags that say what is trained, each checked by itself. */
@@ -30,6 +31,43 @@ export interface Training {
   readonly batchSize: number;
   /** Where none is asked for. */
   readonly usualSchedule: ScheduleChoice;
+}
+
+/** What a whole training takes besides. */
+export interface ScheduledTrainingArguments extends TrainingArguments {
+  readonly epochs?: number;
+  readonly schedule?: ScheduleChoice;
+}
+
+export interface ScheduledTraining extends Training {
+  readonly epochs: number;
+  readonly schedule: ScheduleChoice;
+  /** The largest learning rate. */
+  readonly lr: number;
+  /** Trains with that schedule; returns the epochs that were completed. */
+  train(callbacks: Pick<TrainOptions, 'signal' | 'onBatch' | 'onEpoch'>): Promise<EpochRecord[]>;
+}
+
+/** Everything that a training needs, checked. Throws ValueError for flags that do not go together. */
+export function prepareTraining(options: ScheduledTrainingArguments): ScheduledTraining {
+  const dataset = loadDataset(options);
+  const training = createTraining(options, dataset);
+  const { model, optimizer, batchSize, usualSchedule } = training;
+  const { epochs = options.data === undefined ? 15 : 5, schedule = usualSchedule, seed } = options;
+  const steps = epochs * Math.ceil(dataset.train.length / batchSize);
+  const { lr } = optimizer.paramGroups[0]!;
+  const { perBatch, perEpoch } = createSchedule(schedule, optimizer, steps);
+  return {
+    ...{ ...training, epochs, schedule, lr },
+    train: ({ onEpoch, ...callbacks }) =>
+      trainClassifier({
+        ...{ model, dataset, optimizer, scheduler: perBatch, epochs, batchSize, seed, ...callbacks },
+        onEpoch: (record) => {
+          perEpoch?.step(record.testLoss);
+          onEpoch?.(record);
+        },
+      }),
+  };
 }
 
 /** Sets the machine up as asked and loads the images. Throws ValueError for flags that do not go together. */

@@ -1,11 +1,11 @@
 import { ValueError } from '../errors';
 import type { AbortOptions } from '../graph/abort';
-import type { Slices } from '../graph/program/slices';
 import { checkChoice } from '../optim/options';
 import { checkInteger } from '../tensor/shape';
-import { runInTurns, SLICE_WORK } from './baselines/running';
+import { runInTurns } from './baselines/running';
 import { samplesOf, type Samples } from './baselines/samples';
 import type { BaselineData, BaselineLoss, Task } from './baselines/types';
+import { labelNoiseOf, type LabelNoise } from './label-noise';
 
 export type DataHintKind =
   | 'classImbalance'
@@ -34,14 +34,14 @@ export interface DataHintsOptions extends AbortOptions {
 }
 
 /** From where on there is a hint: rules of thumb, each reported beside what was measured. */
-const THRESHOLDS = { imbalance: 10, featureSpread: 100, targetScale: 30, noise: 0.15 };
+const THRESHOLDS = { imbalance: 10, featureSpread: 100, targetScale: 30, noise: 0.15, targetNoise: 0.5 };
 
 const losses = ['meanSquareError', 'binaryCrossEntropy', 'crossEntropy'] as const;
 
 /**
  * What in the data itself makes training hard: classes of very different counts, features or targets of very different
- * scales, features that never change, labels that their nearest neighbours contradict (in standardised features; Wilson
- * 1972, for binary and multiclass), and a loss that does not fit the task. An empty array says that none of it was found.
+ * scales, features that never change, labels or targets that their nearest neighbours contradict (label-noise.ts; not
+ * for multilabel), and a loss that does not fit the task. An empty array says that none of it was found.
  * Throws ValueError for options outside their range, and ShapeError, DTypeError or ValueError for data that do not fit the
  * task.
  *
@@ -59,18 +59,34 @@ export async function dataHints(data: BaselineData, task: Task, options: DataHin
   const samples = await samplesOf(op, data, task, options, { loss, neighbours, maxSamples });
   const hints = [...ofFeatures(samples), ...(task === 'regression' ? ofTargets(samples) : ofClasses(samples))];
   hints.push(...ofLoss(samples, loss));
-  if (task === 'binary' || task === 'multiclass') {
-    const slices = disagreement(samples, neighbours, Math.ceil(samples.count / maxSamples));
-    const value = await runInTurns(op, slices, options);
-    const message = `${percent(value)} of the samples have another label than most of their ${neighbours} nearest neighbours: labels may be wrong, or the features may not tell them`;
-    if (value > THRESHOLDS.noise && rarest(samples) * Math.min(1, maxSamples / samples.count) >= ENOUGH)
-      hints.push({ kind: 'labelNoise', value, threshold: THRESHOLDS.noise, message });
+  if (task !== 'multilabel') {
+    const stride = Math.ceil(samples.count / maxSamples);
+    const noise = await runInTurns(op, labelNoiseOf(samples, neighbours, stride), options);
+    hints.push(...ofNoise(samples, noise, neighbours, stride));
   }
   return hints;
 }
 
 /** Of fewer samples of a class the neighbours are too far away to say anything. */
 const ENOUGH = 20;
+/** Beyond this share of what chance does, neighbours are too far away too. */
+const UNINFORMATIVE = 0.9;
+
+function* ofNoise(
+  samples: Samples,
+  { share, chance }: LabelNoise,
+  neighbours: number,
+  stride: number,
+): Iterable<DataHint> {
+  const isRegression = samples.task === 'regression';
+  const threshold = isRegression ? THRESHOLDS.targetNoise : THRESHOLDS.noise;
+  const least = isRegression ? samples.count : rarest(samples);
+  if (!(share > threshold && share < UNINFORMATIVE * chance && least >= ENOUGH * stride)) return;
+  const message = isRegression
+    ? `targets of nearest neighbours differ by ${percent(share)} of all variance: the features may not tell more about them`
+    : `${percent(share)} of the samples have another label than most of their ${neighbours} nearest neighbours: labels may be wrong, or the features may not tell them`;
+  yield { kind: 'labelNoise', value: share, threshold, message };
+}
 
 function rarest({ task, y, outputs }: Samples): number {
   const counts = new Float64Array(task === 'binary' ? 2 : outputs);
@@ -148,35 +164,4 @@ function* ofLoss({ task, y, count, outputs }: Samples, loss: BaselineLoss | unde
   if (others === 0) return;
   const message = `${percent(others / count)} of the samples have no label or several, and a softmax can only choose one: use binary cross-entropy with logits`;
   yield { kind: 'softmaxOfSeveralLabels', value: others / count, threshold: 0, message };
-}
-
-/** Share of every `stride`-th sample whose label differs from that of most of its neighbours among them. */
-function* disagreement(samples: Samples, neighbours: number, stride: number): Slices<number> {
-  const { x, y, count, features } = samples;
-  const picked = Math.ceil(count / stride);
-  const wanted = Math.min(neighbours, picked - 1);
-  let disagreeing = 0;
-  let work = 0;
-  for (let i = 0; i < picked; i++) {
-    // The nearest so far, in rising order.
-    const distances = new Float64Array(wanted).fill(Infinity);
-    const labels = new Float64Array(wanted);
-    for (let j = 0; j < picked; j++) {
-      if (j === i) continue;
-      if ((work += features) > SLICE_WORK) {
-        work = 0;
-        yield;
-      }
-      let distance = 0;
-      for (let f = 0; f < features; f++)
-        distance += (x[i * stride * features + f]! - x[j * stride * features + f]!) ** 2;
-      let at = wanted;
-      for (; at > 0 && distances[at - 1]! > distance; at--)
-        if (at < wanted) [distances[at], labels[at]] = [distances[at - 1]!, labels[at - 1]!];
-      if (at < wanted) [distances[at], labels[at]] = [distance, y[j * stride]!];
-    }
-    const others = labels.reduce((sum, label) => sum + Number(label !== y[i * stride]), 0);
-    if (2 * others > wanted) disagreeing++;
-  }
-  return disagreeing / picked;
 }

@@ -9,13 +9,14 @@ import { formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { accuracyOf, lossOf, meanLoss } from './baselines/losses';
 import { samplesOf, toFloat64, type Samples } from './baselines/samples';
-import type { BaselineData, Task } from './baselines/types';
+import type { BaselineData, BaselineLoss, Task } from './baselines/types';
 
 const BATCH = 256;
 
-/** What a predictor does on data, in the loss of the task. */
+/** What a predictor does on data. */
 export interface Measured {
-  readonly loss: number;
+  /** In the loss of the task; null for a machine whose scores mean something else. */
+  readonly loss: number | null;
   /** Null for regression. */
   readonly accuracy: number | null;
 }
@@ -48,20 +49,31 @@ export async function readSamples(op: string, data: BaselineData, task: Task, cl
 }
 
 export async function measureModel(
-  op: string,
   model: Layer,
   data: MeasuredData,
   signal?: AbortSignalLike,
-): Promise<Measured> {
-  return measured(op, await predictionsOf(model, data.x, signal), data);
+): Promise<Measured & { readonly loss: number }> {
+  const predictions = await predictionsOf(model, data.x, signal);
+  return {
+    loss: meanLoss(predictions, data.samples, lossOf(data.samples)),
+    accuracy: accuracyOf(predictions, data.samples),
+  };
 }
 
-/** Loss and accuracy of predictions. Throws ShapeError if there are not as many as the task has. */
-export function measured(op: string, predictions: Float64Array, { samples }: MeasuredData): Measured {
+/** Throws ShapeError unless there are as many predictions as the task has. */
+export function checkPredictions(op: string, model: Layer, { x, samples }: MeasuredData): void {
   const { count, outputs } = samples;
-  if (predictions.length !== count * outputs)
+  const { size } = noGrad(() => inEvaluationMode(model, () => model.forward(x)));
+  if (size !== count * outputs)
     throw new ShapeError(
-      `${op}: the model gives ${predictions.length} numbers for ${count} samples; the task needs ${formatShape([count, outputs])}`,
+      `${op}: the model gives ${size} numbers for ${count} samples; the task needs ${formatShape([count, outputs])}`,
     );
-  return { loss: meanLoss(predictions, samples, lossOf(samples)), accuracy: accuracyOf(predictions, samples) };
+}
+
+/** Predictions that were made to minimise `loss`. */
+export function measured(predictions: Float64Array, { samples }: MeasuredData, loss: BaselineLoss): Measured {
+  return {
+    loss: loss === 'hinge' ? null : meanLoss(predictions, samples, loss),
+    accuracy: accuracyOf(predictions, samples),
+  };
 }

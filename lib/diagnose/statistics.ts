@@ -1,7 +1,7 @@
 import { backward } from '../autodiff/backward';
 import { ShapeError, ValueError } from '../errors';
 import { abortErrorOf, signalOf, type AbortOptions } from '../graph/abort';
-import { submit } from '../graph/evaluate';
+import { recordTogether, submit } from '../graph/evaluate';
 import { enableGrad } from '../graph/modes';
 import { readItem } from '../graph/reading';
 import { checkNumber } from '../nn/check';
@@ -79,7 +79,7 @@ export async function layerStatistics(
   const signal = signalOf(op, options);
   if (signal?.aborted === true) throw abortErrorOf(signal);
 
-  const recorded = record(model, batch, loss);
+  const recorded = recordTogether(() => record(model, batch, loss));
   const tensors = [recorded.loss, ...recorded.calls.flatMap(({ values }) => Object.values(values))];
   for (const { norms } of recorded.parameters) tensors.push(...norms);
   await submit(tensors, options);

@@ -1,24 +1,20 @@
 import type { DataHint } from './data-hints';
-import { DEAD } from './evidence';
+import { DEAD, type Findings } from './evidence';
 import { show, type Decision, type Rival } from './procedure';
-import type { LayerStatistics } from './statistics';
+import type { Retraining } from './trainings/retraining';
 
 export interface Suggestion {
   readonly what: string;
   /** Which evidence it comes from. */
   readonly because: string;
   readonly code: string;
+  /** By how much the training loss was seen to fall that way; null where nothing like it was tried. */
+  readonly gain: number | null;
 }
 
-interface Grounds {
-  readonly hints: readonly DataHint[];
-  readonly statistics: LayerStatistics;
-  readonly further: { readonly loss: number; readonly lr: number };
-  readonly rivals: readonly Rival[];
-  readonly trainLoss: number;
-}
+type Advice = Pick<Suggestion, 'what' | 'code'>;
 
-const forHints: { readonly [kind in DataHint['kind']]: Pick<Suggestion, 'what' | 'code'> } = {
+const forHints: { readonly [kind in DataHint['kind']]: Advice } = {
   softmaxOfSeveralLabels: {
     what: 'a logit of its own for every label',
     code: 'F.binaryCrossEntropyWithLogits(logits, labels)',
@@ -37,70 +33,109 @@ const forHints: { readonly [kind in DataHint['kind']]: Pick<Suggestion, 'what' |
   constantFeatures: { what: 'leave out features that never change', code: 'x.slice([[0, n], [from, to]])' },
 };
 
-/** Those of the verdict in the order in which they usually help, after what the data themselves ask for. */
-export function suggestionsFor(decision: Decision, grounds: Grounds): Suggestion[] {
-  const { hints, statistics, further, rivals, trainLoss } = grounds;
-  const ofHints = [...hints].map(({ kind, message }): Suggestion => ({ ...forHints[kind], because: message }));
-  switch (decision.verdict) {
-    case 'healthy':
-      return [];
-    case 'optimisation-failure': {
-      const dead = statistics.activations.filter((layer) => (layer.dead ?? 0) > DEAD);
-      const ofLayers = dead.map(({ name, dead: share }): Suggestion => ({
-        what: `units of ${name} that can recover`,
-        because: `${Math.round(100 * share!)} % of them are 0 for every sample`,
-        code: 'new nn.LeakyReLU()',
-      }));
-      const ofSteps: Suggestion[] =
-        further.loss < trainLoss
-          ? [
-              {
-                what: `train on with Adam at ${further.lr}`,
-                because: `that brought the training loss from ${show(trainLoss)} to ${show(further.loss)}`,
-                code: `new optim.Adam(model.parameters(), { lr: ${further.lr} })`,
-              },
-            ]
-          : [];
+/** Best first: by what was seen to help, then in the order in which things usually do. */
+export function suggestionsFor(
+  decision: Decision,
+  findings: Findings,
+  retrainings: readonly Retraining[],
+): Suggestion[] {
+  if (decision.verdict === 'healthy') return [];
+  const grave = ofHints(findings, (kind) => gravest.includes(kind));
+  const others = ofHints(findings, (kind) => !gravest.includes(kind));
+  const all = [...grave, ...ofVerdict(decision, findings, retrainings), ...others];
+  return all.sort((a, b) => (b.gain ?? 0) - (a.gain ?? 0));
+}
+
+/** What keeps every training from getting far. */
+const gravest: readonly DataHint['kind'][] = [
+  ...(['softmaxOfSeveralLabels', 'meanSquareErrorOfClasses', 'featureScaling', 'targetScaling'] as const),
+];
+
+/** What a training of the model on other terms, or a fit on standardised data, was better by. */
+const gainOf = ({ model }: Findings, { train }: Rival): number | null =>
+  train.loss === null ? null : Math.max(0, model.train.loss - train.loss);
+
+function ofHints(findings: Findings, isWanted: (kind: DataHint['kind']) => boolean): Suggestion[] {
+  const linear = findings.rivals[1]!;
+  const wanted = findings.hints.filter(({ kind }) => isWanted(kind));
+  return wanted.map(({ kind, message }) => {
+    const isTried = kind === 'featureScaling' || kind === 'targetScaling';
+    return { ...forHints[kind], because: message, gain: isTried ? gainOf(findings, linear) : null };
+  });
+}
+
+function ofVerdict(
+  { verdict, reason }: Decision,
+  findings: Findings,
+  retrainings: readonly Retraining[],
+): Suggestion[] {
+  const untried = (what: string, code: string): Suggestion => ({ what, because: reason, code, gain: null });
+  switch (verdict) {
+    case 'optimisation-failure':
       return [
-        ...ofHints,
-        ...ofLayers,
-        ...ofSteps,
-        {
-          what: 'normalise, and shorten the way of gradients',
-          because: decision.reason,
-          code: 'new nn.BatchNorm1d(width)',
-        },
-        {
-          what: 'leave what may be a saddle point',
-          because: decision.reason,
-          code: 'new PerturbedGradient(optimizer)',
-        },
+        ...retrainings.map((retraining) => ofRetraining(findings, retraining)).filter(({ gain }) => (gain ?? 0) > 0),
+        ...ofSteps(findings),
+        ...ofDeadUnits(findings),
+        ...ofSaddle(findings),
+        untried('normalise, and shorten the way of gradients', 'new nn.BatchNorm1d(width)'),
       ];
-    }
     case 'model-bias': {
-      const best = rivals.reduce((a, b) => (b.trainLoss < a.trainLoss ? b : a));
-      return [
-        {
-          what: 'a wider or deeper model',
-          because: `a ${best.name} reaches ${show(best.trainLoss)}`,
-          code: 'new nn.Linear(features, 128)',
-        },
-        ...ofHints,
-      ];
+      const best = findings.rivals.reduce((a, b) => ((b.train.loss ?? Infinity) < (a.train.loss ?? Infinity) ? b : a));
+      const because = `${best.name} has ${show(best.train.loss)} in training`;
+      const code = 'new nn.Linear(features, 128)';
+      return [{ what: 'a wider or deeper model', because, code, gain: gainOf(findings, best) }];
     }
     case 'overfitting':
       return [
-        ...ofHints,
-        { what: 'more data, or data made from them', because: decision.reason, code: 'x.flip({ dim: 3 })' },
-        {
-          what: 'decay of the weights',
-          because: decision.reason,
-          code: 'new optim.AdamW(model.parameters(), { weightDecay: 0.05 })',
-        },
-        { what: 'dropout', because: decision.reason, code: 'new nn.Dropout({ p: 0.3 })' },
+        untried('more data, or data made from them', 'x.flip({ dim: 3 })'),
+        untried('decay of the weights', 'new optim.AdamW(model.parameters(), { weightDecay: 0.05 })'),
+        untried('dropout', 'new nn.Dropout({ p: 0.3 })'),
       ];
-    case 'data':
-    case 'undecided':
-      return ofHints;
+    default:
+      return [];
   }
+}
+
+function ofRetraining(findings: Findings, { rival, lr }: Retraining): Suggestion {
+  const what = {
+    baseline: '',
+    further: `train on with Adam at ${lr}`,
+    afresh: `train from fresh weights with Adam at ${lr}, which falls to 0 along a cosine`,
+    shallower: 'fewer of the repeated layers, or shortcuts around them',
+  }[rival.kind];
+  const code =
+    rival.kind === 'shallower' ? 'x.add(layer.forward(x))' : `new optim.Adam(model.parameters(), { lr: ${lr} })`;
+  const because = `${rival.name} has ${show(rival.train.loss)} in training, the model ${show(findings.model.train.loss)}`;
+  return { what, because, code, gain: gainOf(findings, rival) };
+}
+
+/** A learning rate above what curvature allows. */
+function ofSteps({ standing, lr }: Findings): Suggestion[] {
+  if (standing === null || lr === undefined || !(standing.largestCurvature * lr > 2)) return [];
+  const limit = 2 / standing.largestCurvature;
+  const because = `the learning rate is ${show(lr)}; gradient descent is stable up to ${show(limit)} where the model stands`;
+  return [{ what: `a lower learning rate`, because, code: `lr: ${show(limit / 2)}`, gain: null }];
+}
+
+function ofDeadUnits({ statistics }: Findings): Suggestion[] {
+  return statistics.activations
+    .filter(({ dead }) => (dead ?? 0) > DEAD)
+    .map(({ name, dead }) => ({
+      what: `units of ${name} that can recover`,
+      because: `${Math.round(100 * dead!)} % of them are 0 for every sample`,
+      code: 'new nn.LeakyReLU()',
+      gain: null,
+    }));
+}
+
+function ofSaddle({ standing }: Findings): Suggestion[] {
+  if (standing?.kind !== 'saddle') return [];
+  return [
+    {
+      what: 'leave the saddle point along its negative curvature',
+      because: standing.explanation,
+      code: 'new PerturbedGradient(optimizer)',
+      gain: null,
+    },
+  ];
 }

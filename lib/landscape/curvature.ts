@@ -2,6 +2,7 @@ import { gradients, hessianVectorProduct } from '../autodiff';
 import { ShapeError, ValueError } from '../errors';
 import { compile } from '../graph/compile';
 import { Observer } from '../graph/compile/observer';
+import { recordTogether } from '../graph/evaluate';
 import { enableGrad } from '../graph/modes';
 import { zerosLike } from '../ops/create';
 import { detach } from '../ops/identity';
@@ -36,7 +37,7 @@ export class Curvature {
 
   /** The loss and its gradient [size], not computed yet. */
   gradient(): { loss: Tensor; gradient: Tensor } {
-    return enableGrad(() => {
+    const record = (): { loss: Tensor; gradient: Tensor } => {
       const loss = this.loss().capture();
       const { params } = this.vector;
       const found: (Tensor | null)[] = loss.requiresGrad
@@ -44,7 +45,8 @@ export class Curvature {
         : params.map(() => null);
       const gradient = this.vector.flatten(found.map((g, i) => g ?? zerosLike(params[i]!)));
       return { loss: detach(loss), gradient: detach(gradient) };
-    });
+    };
+    return recordTogether(() => enableGrad(record));
   }
 
   /** The Hessian times a vector [size]: recorded once, then replayed. */

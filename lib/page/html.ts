@@ -35,9 +35,14 @@ ${script}</script>
 `;
 }
 
+/** Cells of more letters are broken into lines. */
+const LONG = 40;
+
 export function tableOf(head: readonly string[], lines: readonly (readonly string[])[]): string {
+  const cell = (text: string, tag: 'th' | 'td'): string =>
+    `<${tag}${text.length > LONG ? ' class="words"' : ''}>${escaped(text)}</${tag}>`;
   const row = (cells: readonly string[], tag: 'th' | 'td'): string =>
-    `<tr>${cells.map((cell) => `<${tag}>${escaped(cell)}</${tag}>`).join('')}</tr>`;
+    `<tr>${cells.map((text) => cell(text, tag)).join('')}</tr>`;
   return `<table>${[row(head, 'th'), ...lines.map((cells) => row(cells, 'td'))].join('\n')}</table>`;
 }
 

@@ -79,6 +79,10 @@ th {
   color: var(--quiet);
   font-weight: 500;
 }
+.words {
+  white-space: normal;
+  min-width: 15rem;
+}
 .figures {
   margin: 1rem 0;
 }

@@ -1,25 +1,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { linesOf, runCommand } from '../helpers/command';
+import { figuresOf, linesOf, runCommand } from '../helpers/command';
 import { temporaryDirectory } from '../helpers/temporary-directory';
 
 jest.setTimeout(120_000);
 const directory = temporaryDirectory();
-
-interface Figure {
-  readonly kind: string;
-  readonly series?: readonly { readonly label: string; readonly y: readonly (number | null)[] }[];
-  readonly paths?: readonly { readonly label: string; readonly points: readonly (readonly [number, number])[] }[];
-  readonly marks?: readonly { readonly label: string }[];
-}
-
-/** The page's figures; it needs nothing from elsewhere. */
-function figuresOf(file: string): Figure[] {
-  const page = fs.readFileSync(file, 'utf8');
-  expect(page).not.toMatch(/<(script|link|img)[^>]* (src|href)=/);
-  expect(page.match(/<\/script>/g)).toHaveLength(2);
-  return (JSON.parse(/const data = (.*);\n/.exec(page)![1]!) as { figures: Figure[] }).figures;
-}
 
 test('race: what descent on the ravine does is a recursion', async () => {
   const out = path.join(directory, 'race.html');

@@ -1,10 +1,11 @@
 import { createProgram, isAnswered, UsageError } from '../../lib/cli/program';
+import type { DiagnoseArguments } from '../../lib/cli/diagnose';
 import type { ProfileArguments } from '../../lib/cli/profile';
 import type { LandscapeArguments } from '../../lib/cli/landscape';
 import type { RaceArguments } from '../../lib/cli/race';
 import type { TrainArguments } from '../../lib/cli/train';
 
-type Parsed = TrainArguments | ProfileArguments | LandscapeArguments | RaceArguments;
+type Parsed = DiagnoseArguments | TrainArguments | ProfileArguments | LandscapeArguments | RaceArguments;
 
 async function parse(...args: string[]): Promise<Parsed | undefined> {
   let parsed: Parsed | undefined;
@@ -22,6 +23,10 @@ async function parse(...args: string[]): Promise<Parsed | undefined> {
       return Promise.resolve();
     },
     race: (options) => {
+      parsed = options;
+      return Promise.resolve();
+    },
+    diagnose: (options) => {
       parsed = options;
       return Promise.resolve();
     },
@@ -104,8 +109,12 @@ test('train reads names with settings', async () => {
 });
 
 test.each<[string, string[], string]>([
-  ['no command', [], 'a command is needed; possible are train, profile, landscape, race, info'],
-  ['an unknown command', ['serve'], "unknown command 'serve'; possible are train, profile, landscape, race, info"],
+  ['no command', [], 'a command is needed; possible are train, profile, landscape, race, diagnose, info'],
+  [
+    'an unknown command',
+    ['serve'],
+    "unknown command 'serve'; possible are train, profile, landscape, race, diagnose, info",
+  ],
   ['no dataset', ['train'], "missing required argument 'dataset'; see train --help"],
   ['an unknown dataset', ['train', 'cats'], 'Allowed choices are digits'],
   ['two datasets', ['train', 'digits', 'digits'], 'too many arguments'],

@@ -36,6 +36,32 @@ test('the nearest neighbours disagree where a brute search says so', async () =>
   }
 });
 
+test('targets that nearest neighbours contradict: half the square of their difference', async () => {
+  // Neighbours come in pairs that are far from all others: 0 and 0.1, 10 and 10.1, ...
+  const points = Array.from({ length: 60 }, (_, i) => [10 * Math.floor(i / 2) + 0.1 * (i % 2)]);
+  const targets = points.map((_, i) => Math.sin(i) + (i % 2 === 0 ? 1 : -1));
+  const mean = targets.reduce((sum, target) => sum + target / 60, 0);
+  const variance = targets.reduce((sum, target) => sum + (target - mean) ** 2 / 60, 0);
+  const share = targets.reduce((sum, target, i) => sum + (target - targets[i ^ 1]!) ** 2 / (120 * variance), 0);
+  expect(share).toBeGreaterThan(0.9);
+  // As much as chance: the features are no judge.
+  expect(await dataHints({ x: floats(points), y: floats(targets.map((y) => [y])) }, 'regression')).toEqual([]);
+  const trend = targets.map((target, i) => target + 1.5 * Math.cos(Math.floor(i / 2)));
+  const [hint] = await dataHints({ x: floats(points), y: floats(trend.map((y) => [y])) }, 'regression');
+  const middle = trend.reduce((sum, target) => sum + target / 60, 0);
+  const spread = trend.reduce((sum, target) => sum + (target - middle) ** 2 / 60, 0);
+  const expected = trend.reduce((sum, target, i) => sum + (target - trend[i ^ 1]!) ** 2 / (120 * spread), 0);
+  expect(hint).toMatchObject({ kind: 'labelNoise', value: expect.closeTo(expected, 6) as number, threshold: 0.5 });
+});
+
+test('labels by chance, in features that do not tell them, are no noise', async () => {
+  const points = Array.from({ length: 100 }, (_, i) =>
+    [0, 1, 2, 3, 4, 5, 6, 7].map((j) => Math.sin((i + 1) * (j + 2.5))),
+  );
+  const labels = labelsOf(points.map((_, i) => Number(Math.sin(i * i) > 0)));
+  expect(kinds(await dataHints({ x: floats(points), y: labels }, 'binary'))).toEqual([]);
+});
+
 test('scales of features and targets, and features that say nothing', async () => {
   const data = { x: floats(cancer.features.map((row) => [...row, 5])), y: labelsOf(cancer.labels) };
   const hints = await dataHints(data, 'binary');

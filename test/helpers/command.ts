@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import fs from 'node:fs';
 import path from 'node:path';
 
 const root = path.join(__dirname, '..', '..');
@@ -32,3 +33,18 @@ export function runCommand(args: readonly string[], options: CommandOptions = {}
 }
 
 export const linesOf = (text: string): string[] => text.trimEnd().split('\n');
+
+export interface Figure {
+  readonly kind: string;
+  readonly series?: readonly { readonly label: string; readonly y: readonly (number | null)[] }[];
+  readonly paths?: readonly { readonly label: string; readonly points: readonly (readonly [number, number])[] }[];
+  readonly marks?: readonly { readonly label: string }[];
+}
+
+/** The figures of a page that a command wrote; it needs nothing from elsewhere. */
+export function figuresOf(file: string): Figure[] {
+  const page = fs.readFileSync(file, 'utf8');
+  expect(page).not.toMatch(/<(script|link|img)[^>]* (src|href)=/);
+  expect(page.match(/<\/script>/g)).toHaveLength(2);
+  return (JSON.parse(/const data = (.*);\n/.exec(page)![1]!) as { figures: Figure[] }).figures;
+}
