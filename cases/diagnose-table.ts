@@ -19,6 +19,14 @@ export interface DiagnoseCase {
   readonly run: (options?: Pick<Parameters<typeof diagnose>[1], 'onProgress'>) => Promise<Diagnosis>;
 }
 
+/** What is printed about a case: what was said, whether that is right, and why. */
+export function wordsOf({ title, verdict }: DiagnoseCase, found: Diagnosis, seconds: number): string {
+  const isRight = found.verdict === verdict;
+  const said = isRight ? verdict : `${found.verdict}, and is ${verdict}`;
+  const [confidence, time] = [found.confidence.toFixed(2), seconds.toFixed(1)];
+  return `${isRight ? 'right' : 'WRONG'}  ${title}: ${said} (${confidence}, ${time} s)\n       ${found.reason}`;
+}
+
 type Loss = (output: Tensor, target: Tensor) => Tensor;
 
 interface Optimizer {

@@ -15,7 +15,7 @@ const short = [
   'iris',
   'a sine, a linear model',
   'rings, a start at a saddle point',
-  'thirty points of a noisy sine',
+  'sixty samples of a hundred features',
   'a sine in noise of twice its height',
 ];
 
