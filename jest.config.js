@@ -18,4 +18,6 @@ module.exports = {
   // Looked up through the sandbox, Math costs more than what the portable kernels compute with it.
   sandboxInjectedGlobals: ['Math'],
   testTimeout: 30_000,
+  // Jest leaves a processor free, which on two of them means one test at a time.
+  maxWorkers: '100%',
 };
