@@ -2,7 +2,8 @@ import { gradients, hessianVectorProduct } from '../autodiff';
 import { ShapeError, ValueError } from '../errors';
 import { compile } from '../graph/compile';
 import { Observer } from '../graph/compile/observer';
-import { recordTogether } from '../graph/evaluate';
+import type { AbortSignalLike } from '../graph/abort';
+import { recordTogether, submit } from '../graph/evaluate';
 import { enableGrad } from '../graph/modes';
 import { zerosLike } from '../ops/create';
 import { detach } from '../ops/identity';
@@ -33,6 +34,14 @@ export class Curvature {
     if (typeof loss !== 'function') throw new ValueError(`${op}: the loss is a function, got ${typeof loss}`);
     this.vector = new ParameterVector(op, params);
     checkPure(op, loss);
+  }
+
+  /** Computes parameters that are only recipes yet, between turns of the event loop: recording would do it at once. */
+  async prepare(signal?: AbortSignalLike): Promise<void> {
+    await submit(
+      this.vector.params.map((parameter) => parameter.current),
+      { signal },
+    );
   }
 
   /** The loss and its gradient [size], not computed yet. */

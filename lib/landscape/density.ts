@@ -54,6 +54,7 @@ export async function spectralDensity(
   checkInteger(op, 'points', points, 2);
   if (!(bandwidth > 0)) throw new ValueError(`${op}: bandwidth is positive, got ${bandwidth}`);
   const signal = signalOf(op, options) ?? undefined;
+  await curvature.prepare(signal);
   const length = Math.min(steps, operator.size);
   const nodes: { value: number; weight: number }[] = [];
   for (let probe = 0; probe < probes; probe++) {

@@ -64,6 +64,7 @@ export async function hessian(loss: Loss, params: Iterable<Variable>, options: H
   if (size > MAX_SIZE)
     throw new ValueError(`hessian: takes at most ${MAX_SIZE} parameters, got ${size}; see hessianSpectrum`);
   const signal = signalOf('hessian', options) ?? undefined;
+  await curvature.prepare(signal);
   const units = noGrad(() => eye(size, { dtype }));
   await submit([units], { signal });
   const rows: Tensor[] = [];

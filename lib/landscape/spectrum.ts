@@ -81,6 +81,7 @@ export async function hessianSpectrum(
 ): Promise<HessianSpectrum> {
   const curvature = new Curvature('hessianSpectrum', loss, params);
   const { vector } = curvature;
+  await curvature.prepare(signalOf('hessianSpectrum', options) ?? undefined);
   const found = await lanczos('hessianSpectrum', operatorOf(curvature), options);
   const pairs = found.values.map((value, i) => ({
     value,

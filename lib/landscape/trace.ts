@@ -43,6 +43,7 @@ export async function hessianTrace(
   const { probes = 32, generator = new Generator(0), onProgress } = options;
   checkInteger(op, 'probes', probes, 2);
   const signal = signalOf(op, options) ?? undefined;
+  await curvature.prepare(signal);
   const values: number[] = [];
   for (let probe = 0; probe < probes; probe++) {
     const signs = noGrad(() => add(mul(bernoulli(full([size], 0.5, { dtype }), { generator }), 2), -1));
