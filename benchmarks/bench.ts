@@ -42,13 +42,13 @@ export class Bench {
     rivals.forEach(({ name }, i) => best.set(name, Math.min(best.get(name) ?? Infinity, theirs[i]!)));
     const where = { suite: this.suite, case: item.name, threads: this.threads, unit: item.unit, work };
     if (best.size === 0) this.#add(rowOf(where, ours!, null));
-    for (const [name, seconds] of best) this.#add(rowOf(where, ours!, { name, seconds }));
+    for (const [name, seconds] of best) this.#add(rowOf(where, ours!, { name, amount: seconds }));
   }
 
-  /** A figure that no peer has, in seconds. */
-  figure(name: string, unit: Unit, seconds: number): void {
+  /** A figure that was measured elsewhere, in seconds or bytes. */
+  figure(name: string, unit: Unit, amount: number, peer: Parameters<typeof rowOf>[2] = null): void {
     if (this.wants(name))
-      this.#add(rowOf({ suite: this.suite, case: name, threads: this.threads, unit }, seconds, null));
+      this.#add(rowOf({ suite: this.suite, case: name, threads: this.threads, unit }, amount, peer));
   }
 
   #add(row: Row): void {

@@ -89,7 +89,7 @@ function figures(rows: readonly Row[]): string {
   return `<h2>All figures</h2>${tableOf(['suite', 'case', 'threads', 'ours', 'peer', 'ratio', 'of the roof'], lines)}`;
 }
 
-const perSecond = (unit: Row['unit']): number => ({ ms: 1e3, us: 1e6 })[unit];
+const perSecond = (unit: Row['unit']): number => ({ ms: 1e3, us: 1e6, MB: 1 })[unit];
 const isWorked = (row: Row): row is Worked => row.work !== undefined;
 const groupOf = ({ suite, work }: Row): string =>
   work === undefined ? suite : `${work.group}${work.cache === 'cold' ? ', cold' : ''}`;

@@ -35,22 +35,23 @@ export function leastSeconds({ flops, bytes, peakFlops, bandwidth }: Work): numb
   return Math.max(flops / peakFlops, bytes / bandwidth);
 }
 
-export type Unit = 'ms' | 'us';
+export type Unit = 'ms' | 'us' | 'MB';
 
-const perSecond = { ms: 1e3, us: 1e6 };
+/** Of a second, or a byte. */
+const scales = { ms: 1e3, us: 1e6, MB: 1e-6 };
 
-/** The row of two medians in seconds; `peer` is null where there is none. */
+/** The row of two medians, in seconds or bytes; `peer` is null where there is none. */
 export function rowOf(
   where: Pick<Row, 'suite' | 'case' | 'threads' | 'unit'> & { readonly work?: Work | undefined },
   ours: number,
-  peer: { readonly name: string; readonly seconds: number } | null,
+  peer: { readonly name: string; readonly amount: number } | null,
 ): Row {
-  const scale = perSecond[where.unit];
+  const scale = scales[where.unit];
   const { suite, case: title, threads, unit, work } = where;
   const known = work === undefined ? {} : { work, share: leastSeconds(work) / ours };
   const row = { suite, case: title, threads, unit, ours: ours * scale, ...known };
   if (peer === null) return { ...row, peer: null, peerName: null, ratio: null };
-  return { ...row, peer: peer.seconds * scale, peerName: peer.name, ratio: ours / peer.seconds };
+  return { ...row, peer: peer.amount * scale, peerName: peer.name, ratio: ours / peer.amount };
 }
 
 /** A row in one line, for whoever waits for the table. */

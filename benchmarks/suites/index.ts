@@ -4,6 +4,7 @@ import { elementwise } from './elementwise';
 import { eventLoop } from './event-loop';
 import { kernels } from './kernels';
 import { landscape } from './landscape';
+import { memory } from './memory';
 import { overhead } from './overhead';
 import { programs } from './programs';
 
@@ -16,4 +17,5 @@ export const suites: { readonly [name: string]: Suite } = {
   kernels,
   attention,
   landscape,
+  memory,
 };

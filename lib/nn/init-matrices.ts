@@ -13,7 +13,7 @@ import { checkNumber } from './check';
 
 function setValues(variable: Variable, values: Float64Array): Variable {
   const { shape, dtype } = variable;
-  noGrad(() => variable.assign(tensor(values, { shape, dtype })));
+  noGrad(() => variable.initialize(tensor(values, { shape, dtype })));
   return variable;
 }
 

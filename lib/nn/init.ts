@@ -79,7 +79,7 @@ export function calculateGain(nonlinearity: Nonlinearity, a = 0.01): number {
 }
 
 function set(variable: Variable, value: (shape: Shape, dtype: DType) => Tensor): Variable {
-  noGrad(() => variable.assign(value(variable.shape, variable.dtype)));
+  noGrad(() => variable.initialize(value(variable.shape, variable.dtype)));
   return variable;
 }
 

@@ -288,6 +288,12 @@ export class Variable extends TensorBase {
     }
   }
 
+  /** `assign` for who has made `value` for this alone: nobody else holds it, so the first step may write over it. */
+  initialize(value: Tensor): void {
+    this.#check(value);
+    this.#advance(this.#version(snapshot(value), false), true);
+  }
+
   /** `assign` for the optimizer, which promises that nobody else holds `value`: its storage may be overwritten later. */
   replace(value: Tensor): void {
     this.#check(value);

@@ -9,7 +9,7 @@ const row = (title: string, seconds: number, peer: string | null = null): Row =>
   rowOf(
     { suite: 's', case: title, threads: 1, unit: 'ms' },
     seconds,
-    peer === null ? null : { name: peer, seconds: 1 },
+    peer === null ? null : { name: peer, amount: 1 },
   );
 
 test('cases are matched by name and threads, once however many peers they have; the slowest comes first', () => {

@@ -29,6 +29,6 @@ test('an unknown suite ends with 2 and names the possible ones', () => {
   const { status, stdout, stderr } = bench('dance');
   expect([status, stdout]).toEqual([2, '']);
   expect(stderr).toMatch(
-    /^bench: unknown suite 'dance'; possible are event-loop, programs, overhead, elementwise, kernels, attention, landscape\n$/,
+    /^bench: unknown suite 'dance'; possible are event-loop, programs, overhead, elementwise, kernels, attention, landscape, memory\n$/,
   );
 });

@@ -44,7 +44,7 @@ describe('rows', () => {
   const where = { suite: 's', case: 'c', threads: 2, unit: 'ms' } as const;
 
   test('have the ratio of ours to the peer', () =>
-    expect(rowOf(where, 0.003, { name: 'torch', seconds: 0.002 })).toEqual({
+    expect(rowOf(where, 0.003, { name: 'torch', amount: 0.002 })).toEqual({
       ...where,
       ours: 3,
       peer: 2,
@@ -63,7 +63,7 @@ describe('rows', () => {
     }));
 
   test('line up in a table', () => {
-    const lines = table([rowOf(where, 0.003, { name: 'torch', seconds: 0.002 }), rowOf(where, 12, null)]).split('\n');
+    const lines = table([rowOf(where, 0.003, { name: 'torch', amount: 0.002 }), rowOf(where, 12, null)]).split('\n');
     expect(lines).toEqual([
       'suite  case  threads  ours      unit  peer   is     ratio',
       's      c     2        3.000     ms    2.000  torch  1.500',

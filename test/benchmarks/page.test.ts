@@ -2,7 +2,7 @@ import { pageOf } from '../../benchmarks/page';
 import { rowOf, table, type Work } from '../../benchmarks/rows';
 
 const work: Work = { group: 'g<1>', flops: 2e9, bytes: 1e9, peakFlops: 1e11, bandwidth: 1e10, cache: 'warm' };
-const torch = { name: 'torch', seconds: 0.4 };
+const torch = { name: 'torch', amount: 0.4 };
 const rows = [
   rowOf({ suite: 'kernels', case: 'a </script> & "b"', threads: 1, unit: 'us', work }, 0.2, torch),
   rowOf({ suite: 'kernels', case: 'c', threads: 2, unit: 'us', work }, 0.1, torch),

@@ -89,6 +89,11 @@ export class Observer implements TraceObserver {
     for (const node of this.nodes) {
       node.failure = error;
       node.forgetInputs();
+      node.replaces = null;
     }
+    // Whatever holds on to the observer, as the stack of an error does, does not hold the weights of before.
+    this.nodes.clear();
+    this.starts.clear();
+    this.gradients.clear();
   }
 }
