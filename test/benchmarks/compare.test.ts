@@ -6,11 +6,7 @@ import { compareRows, describeComparison, readRows } from '../../benchmarks/comp
 import { rowOf, type Row } from '../../benchmarks/rows';
 
 const row = (title: string, seconds: number, peer: string | null = null): Row =>
-  rowOf(
-    { suite: 's', case: title, threads: 1, unit: 'ms' },
-    seconds,
-    peer === null ? null : { name: peer, amount: 1 },
-  );
+  rowOf({ suite: 's', case: title, threads: 1, unit: 'ms' }, seconds, peer === null ? null : { name: peer, amount: 1 });
 
 test('cases are matched by name and threads, once however many peers they have; the slowest comes first', () => {
   const before = [row('a', 1), row('b', 2, 'torch'), row('b', 2, 'ort'), row('gone', 1)];
