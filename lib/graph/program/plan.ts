@@ -4,6 +4,7 @@ import { estimateNanoseconds } from './estimate';
 import type { Lowered, LoweredInstruction, Slot } from './lower';
 import { arenaBytes, blocksOf, overwritable, readsBeforeWrite, type SharedBlock } from './overwrite';
 import type { BufferSpec, Instruction, Program, View } from './program';
+import { recomputing } from './recompute';
 import { orders } from './schedule';
 import { joinSegments } from './segments';
 import { eachInSlices, type Slices } from './slices';
@@ -24,6 +25,12 @@ export interface Plan {
 const CLEARLY = 0.98;
 /** Below this, in bytes, instructions stay in the order in which they were recorded, which is easier to read. */
 const SMALL_ARENA = 64 * 1024;
+/** From here on instructions that run twice may save memory, in bytes: below, time counts more. */
+const LARGE_ARENA = 32 * 2 ** 20;
+/** They must save more than this, in so many rounds at most, and take no more than this of the estimated time. */
+const MUCH = 0.9;
+const ROUNDS = 8;
+const MOST_TIME = 1.05;
 
 /**
  * Gives every slot its memory: leaves and roots are bound, all else shares one arena by lifetime. A root may be written
@@ -31,14 +38,14 @@ const SMALL_ARENA = 64 * 1024;
  * everything that can fail. Yields where it can be left for a while.
  */
 export function* plan(lowered: Lowered, donors: readonly number[], scalars: number): Slices<Plan> {
-  const { slots, rootSlots } = lowered;
+  const { rootSlots } = lowered;
   const wished = new Map<number, number>();
   rootSlots.forEach((slot, root) => {
     if (donors[root]! >= 0) wished.set(slot, donors[root]!);
   });
-  const ordered = writersLast(lowered.instructions, slots, wished);
+  const ordered = writersLast(lowered.instructions, lowered.slots, wished);
   yield;
-  const { instructions, blocks } = yield* inLeastMemory(slots, rootSlots, ordered);
+  const { instructions, blocks, slots } = yield* inLeastMemory(lowered.slots, rootSlots, ordered);
   const donorOfSlot = safeDonors(instructions, slots, wished);
   yield;
 
@@ -86,7 +93,7 @@ export function* plan(lowered: Lowered, donors: readonly number[], scalars: numb
     instructions: placed,
     scalars,
     arenaBytes: bytes,
-    estimatedNanoseconds: placed.reduce((sum, instruction) => sum + estimateNanoseconds(instruction), 0),
+    estimatedNanoseconds: timeOf(placed),
   };
   return {
     program,
@@ -97,15 +104,51 @@ export function* plan(lowered: Lowered, donors: readonly number[], scalars: numb
   };
 }
 
-/**
- * The instructions, of which those in `first` may come in another order, and the arena's blocks: as recorded, unless another
- * order needs clearly less memory.
- */
-function* inLeastMemory(
+interface Ordered {
+  readonly first: readonly LoweredInstruction[];
+  readonly last: readonly LoweredInstruction[];
+}
+
+interface InMemory {
+  readonly instructions: readonly LoweredInstruction[];
+  readonly slots: readonly Slot[];
+  readonly blocks: readonly SharedBlock[];
+  readonly bytes: number;
+}
+
+/** The instructions and the arena's blocks; some instructions of `first` run twice if that saves much. */
+function* inLeastMemory(slots: readonly Slot[], rootSlots: readonly number[], ordered: Ordered): Slices<InMemory> {
+  const kept = yield* inBestOrder(slots, rootSlots, ordered);
+  const { last } = ordered;
+  // What overwrites state is a training step: it runs for long, and memory decides how large its batch can be.
+  if (last.length === 0 || kept.bytes < LARGE_ARENA) return kept;
+  const held = new Set([...rootSlots, ...last.flatMap(({ inputs }) => inputs.map(({ buffer }) => buffer))]);
+  const most = MOST_TIME * timeOf(kept.instructions);
+  let best = kept;
+  // Where one moment needs less, another one needs most.
+  for (let round = 0; round < ROUNDS; round++) {
+    const { instructions, slots: known } = best;
+    const first = instructions.slice(0, instructions.length - last.length);
+    const again = recomputing(first, known, (slot) => known[slot]!.leaf >= 0 || held.has(slot));
+    yield;
+    if (again === null) break;
+    const recomputed = yield* inBestOrder(again.slots, rootSlots, { first: again.instructions, last });
+    if (recomputed.bytes >= best.bytes || timeOf(recomputed.instructions) > most) break;
+    best = recomputed;
+  }
+  return best.bytes < MUCH * kept.bytes ? best : kept;
+}
+
+function timeOf(instructions: readonly Instruction[]): number {
+  return instructions.reduce((sum, instruction) => sum + estimateNanoseconds(instruction), 0);
+}
+
+/** Those in `first` as recorded, unless another order needs clearly less memory. */
+function* inBestOrder(
   slots: readonly Slot[],
   rootSlots: readonly number[],
-  { first, last }: { first: readonly LoweredInstruction[]; last: readonly LoweredInstruction[] },
-): Slices<{ instructions: readonly LoweredInstruction[]; blocks: readonly SharedBlock[] }> {
+  { first, last }: Ordered,
+): Slices<InMemory> {
   const roots = new Set(rootSlots);
   const bound = slots.map(({ leaf }, slot) => leaf >= 0 || roots.has(slot));
   const isBound = (slot: number): boolean => bound[slot]!;
@@ -114,7 +157,7 @@ function* inLeastMemory(
   const inOrder = (ordered: readonly LoweredInstruction[]) => {
     const instructions = [...ordered, ...last];
     const blocks = blocksOf(instructions, slots, isBound, mayOverwrite);
-    return { instructions, blocks, bytes: lowerBound(blocks) };
+    return { instructions, slots, blocks, bytes: lowerBound(blocks) };
   };
   let best = inOrder(first);
   if (best.bytes <= SMALL_ARENA) return best;
@@ -132,7 +175,7 @@ function writersLast(
   instructions: readonly LoweredInstruction[],
   slots: readonly Slot[],
   donorOfSlot: ReadonlyMap<number, number>,
-): { first: readonly LoweredInstruction[]; last: readonly LoweredInstruction[] } {
+): Ordered {
   if (donorOfSlot.size === 0) return { first: instructions, last: [] };
   const late = new Set<number>(donorOfSlot.keys());
   const first: LoweredInstruction[] = [];
