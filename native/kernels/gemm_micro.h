@@ -13,6 +13,9 @@ template <typename T>
 using MicroKernel = void (*)(int depth, const T* a, ptrdiff_t aRow, ptrdiff_t aDepth, const T* b, ptrdiff_t bRow, T* c,
                              ptrdiff_t cRow, int columns, bool add);
 
+// Prefetches: from that depth on, every so many steps, that many steps ahead.
+enum { kLeastPrefetched = 64, kGroup = 8, kAhead = 24 };
+
 template <typename T, int rows, int vectors, bool packed>
 void microKernel(int depth, const T* a, ptrdiff_t aRow, ptrdiff_t aDepth, const T* b, ptrdiff_t bRow, T* c,
                  ptrdiff_t cRow, int columns, bool add) {
@@ -23,25 +26,39 @@ void microKernel(int depth, const T* a, ptrdiff_t aRow, ptrdiff_t aDepth, const 
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; ++v) sums[i][v] = V::zero();
   }
-  if (depth >= 64) {  // by then they have arrived
-    for (int i = 0; i < rows; ++i) {
-      for (int v = 0; v<vectors; v += 64 / sizeof(V)> 1 ? 64 / sizeof(V) : 1)
-        prefetchWrite(c + i * cRow + v * V::lanes);
-    }
-  }
-  for (int k = 0; k < depth; ++k) {
-    V columnsOfB[vectors];
+  const auto multiply = [&](int steps) __attribute__((always_inline)) {
+    for (int k = 0; k < steps; ++k) {
+      V columnsOfB[vectors];
 #pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) columnsOfB[v] = V::load(b + v * V::lanes);
+      for (int v = 0; v < vectors; ++v) columnsOfB[v] = V::load(b + v * V::lanes);
 #pragma GCC unroll 32
-    for (int i = 0; i < rows; ++i) {
-      const V element = V::broadcast(packed ? a[i] : a[i * aRow]);
+      for (int i = 0; i < rows; ++i) {
+        const V element = V::broadcast(packed ? a[i] : a[i * aRow]);
 #pragma GCC unroll 8
-      for (int v = 0; v < vectors; ++v) sums[i][v] = fma(element, columnsOfB[v], sums[i][v]);
+        for (int v = 0; v < vectors; ++v) sums[i][v] = fma(element, columnsOfB[v], sums[i][v]);
+      }
+      a += packed ? rows : aDepth;
+      b += bRow;
     }
-    a += packed ? rows : aDepth;
-    b += bRow;
+  };
+  constexpr int line = 64 / sizeof(T), linesOfRow = (vectors * V::lanes + line - 1) / line;
+  if (!packed && depth >= kLeastPrefetched) {  // C, which by the end will have arrived
+    for (int i = 0; i < rows; ++i) {
+      for (int j = 0; j < linesOfRow; ++j) prefetchWrite(c + i * cRow + j * line);
+    }
   }
+  if (packed && depth >= kLeastPrefetched) {
+    // Packed rows come from the second-level cache: a few lines at a time, ahead of the sums that wait for them.
+    const int linesOfGroup = (rows * linesOfRow * kGroup + depth - 1) / depth;
+    for (int next = 0; depth >= kGroup; depth -= kGroup) {
+      for (int end = next + linesOfGroup; next < rows * linesOfRow && next < end; ++next)
+        prefetchWrite(c + next / linesOfRow * cRow + next % linesOfRow * line);
+#pragma GCC unroll 16
+      for (int i = 0; i < kGroup * rows; i += line) prefetchRead(a + kAhead * rows + i);
+      multiply(kGroup);
+    }
+  }
+  multiply(depth);
   if (columns == vectors * V::lanes) {
 #pragma GCC unroll 32
     for (int i = 0; i < rows; ++i) {

@@ -2,6 +2,7 @@
 // attributes, elementwise steps follow (epilogue.h): each part applies them to its block of C.
 #include "epilogue.h"
 #include "gemm.h"
+#include "gemm_large.h"
 #include "kernel.h"
 
 namespace saddlepoint {
@@ -257,7 +258,14 @@ Failure run(const Call& call, const Product<T>& p) {
     for (ptrdiff_t matrix = 0; matrix < p.batch.count; ++matrix) {
       Matrix<T> a, b;
       operandsOf(matrix, &a, &b);
-      const Failure failure = multiplyInParts(call, p, a, b, p.c + matrix * size, matrix * p.rows, workPerPart);
+      T* c = p.c + matrix * size;
+      const ptrdiff_t firstRow = matrix * p.rows;
+      const auto finish = [&](int worker, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t column, int columns) {
+        return finishBlock(call, worker, p, firstRow + row, rows, column, columns);
+      };
+      const Failure failure = isLarge(p.rows, p.columns, p.depth)
+                                  ? multiplyLarge(call, p.rows, p.columns, p.depth, a, b, c, finish)
+                                  : multiplyInParts(call, p, a, b, c, firstRow, workPerPart);
       if (failure != kOk) return failure;
     }
     return kOk;

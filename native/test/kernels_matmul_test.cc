@@ -124,7 +124,10 @@ TYPED_TEST(MatmulTest, SeveralBlocksOfRowsAreExact) {
                                   {1200, 9, 33},
                                   {700, 33, 5},
                                   {2000, 2, 3},
-                                  {900, 16, 784}}) {
+                                  {900, 16, 784},
+                                  {561, 545, 257},
+                                  {600, 512, 9},
+                                  {570, 4101, 3}}) {
       for (int layout : {0, 1, 2}) {
         for (int threads : {1, 2}) {
           Tensor<T> a = matrix<T>(m, k, layout).integers(random), b = matrix<T>(k, n, 0).integers(random), c({m, n});

@@ -85,6 +85,12 @@ describe.each(backends)('matmul on %s', (_name, backend) => {
       }
     });
 
+    it('is exact for many rows and columns, which are packed for all parts at once', () => {
+      const numbers = new Numbers(12);
+      const [a, b] = [numbers.integers(dtype, [563, 259]), numbers.integers(dtype, [259, 515])];
+      expectEqual(multiply(a, b), reference(a, b).product);
+    });
+
     it('multiplies batches, broadcast and strided', () => {
       const numbers = new Numbers(3);
       const a = numbers.integers(dtype, [2, 3, 5, 7]);
