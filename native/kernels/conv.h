@@ -16,6 +16,8 @@ struct ConvShape {
     return winograd && kernelY == 3 && kernelX == 3 && strideY == 1 && strideX == 1 && dilationY == 1 &&
            dilationX == 1 && paddingY <= 2 && paddingX <= 2 && groups == 1;
   }
+
+  bool isPointwise() const { return kernelY == 1 && kernelX == 1 && paddingY == 0 && paddingX == 0; }
 };
 
 inline ConvShape convShape(const Call& call, const View& input, const View& weight, const View& output) {

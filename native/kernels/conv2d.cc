@@ -1,6 +1,7 @@
 // Convolution, forward: the windows of an image times the weights.
 #include "conv.h"
 #include "conv_depthwise.h"
+#include "conv_planes.h"
 #include "conv_windows.h"
 #include "winograd_product.h"
 
@@ -23,6 +24,27 @@ WinogradProduct<float> winogradForward(const Call& call, const ConvShape& s) {
   return p;
 }
 
+template <typename T>
+Failure pointwiseForward(const Call& call, const ConvShape& s) {
+  PlaneProduct<T> p;
+  p.images = s.images;
+  p.groups = s.groups;
+  p.channels = s.inChannels;
+  p.rows = s.outChannels;
+  p.height = s.outHeight;
+  p.width = s.outWidth;
+  p.source = static_cast<const T*>(call.inputs[0].data);
+  p.sourceHeight = s.height;
+  p.sourceWidth = s.width;
+  p.stepY = s.strideY;
+  p.stepX = s.strideX;
+  p.weights = static_cast<const T*>(call.inputs[1].data);
+  p.groupPitch = static_cast<ptrdiff_t>(p.rows) * p.channels;
+  p.rowPitch = p.channels;
+  p.channelPitch = 1;
+  return multiplyPlanes(call, p, static_cast<T*>(call.outputs[0].data));
+}
+
 enum { kFewWindows = 256 };
 
 template <typename T>
@@ -36,6 +58,7 @@ Failure conv2d(const Call& call) {
       return winogradProduct(call, winogradForward(call, s));
   }
   if (isDepthwiseRows(s)) return SADDLEPOINT_DEPTHWISE(T, depthwiseForward, call, s);
+  if (s.isPointwise()) return pointwiseForward<T>(call, s);
   WindowProduct<T> p;
   p.images = s.images;
   p.groups = s.groups;

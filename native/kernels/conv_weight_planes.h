@@ -25,21 +25,22 @@ class PlanePart {
     const ConvShape& s = plan_.shape;
     const ptrdiff_t plane = static_cast<ptrdiff_t>(s.height) * s.width;
     const Tiling tiling = tilingFor(s.outChannels, channels_, Vec<T>::lanes);
+    const int depth = at.windowRows * s.width;
     const bool isFar = channels_ * plane > kNearElements;
     for (int i = 0; i < at.images; ++i) {
       const ptrdiff_t image = at.firstImage + i, first = static_cast<ptrdiff_t>(at.y0) * s.width;
       const T* gradients = g_ + image * s.groups * s.outChannels * plane + first;
       const T* pixels = x_ + image * s.groups * s.inChannels * plane + first;
       multiplyBlock<T>(
-          tiling, s.outChannels, channels_, at.windowRows * s.width,
+          tiling, s.outChannels, channels_, depth,
           [&](int k0, int) {
             return RowBlock<T>{gradients + k0, plane, 1, false};
           },
           [&](int k0, int steps, ptrdiff_t channel, int count, int width) {
-            const T* from = pixels + channel * plane + k0;
-            packPanel(panel_, width, count, steps, from, plane, 1);
+            packPanel(panel_, width, count, steps, pixels + channel * plane + k0, plane, 1);
             ColumnPanel<T> packed = {panel_, width};
-            if (isFar && channel + 2 * width <= channels_) packed.next = {from + count * plane, 1, plane};
+            const Matrix<T> columns = {pixels, 1, plane};
+            if (isFar) packed.next = panelAfter(columns, k0, steps, depth, channel + count, channels_);
             return packed;
           },
           sums, pitch, add || i > 0);

@@ -49,15 +49,6 @@ WindowCut windowCut(const WindowProduct<T>& p) {
   return cut;
 }
 
-inline bool isPlain(const WindowAxis& axis) {
-  return axis.taps == 1 && axis.step == 1 && axis.firstTap == 0 && axis.windows == axis.size;
-}
-
-template <typename T>
-bool planesAreWindows(const WindowProduct<T>& p) {
-  return isPlain(p.y) && isPlain(p.x);
-}
-
 // Behind the last element up to a vector is read; tiles begin with a line.
 template <typename T>
 ptrdiff_t tileElements(const WindowProduct<T>& p, const WindowCut& cut) {
@@ -69,7 +60,7 @@ ptrdiff_t tileElements(const WindowProduct<T>& p, const WindowCut& cut) {
 // before them.
 template <typename T>
 size_t sharedTiles(const WindowProduct<T>& p, const WindowCut& cut) {
-  if (cut.rowParts == 1 || planesAreWindows(p)) return 0;
+  if (cut.rowParts == 1) return 0;
   return static_cast<size_t>(p.images * p.groups * ceilDivide(p.y.windows, cut.windowRows) * tileElements(p, cut));
 }
 
@@ -106,7 +97,7 @@ void spreadRows(const WindowProduct<T>& p, const T* result, ptrdiff_t resultPitc
 // how many cycles on vectors of 64 bytes.
 template <typename T>
 bool usesPositions(const WindowProduct<T>& p, int rowsPerPart) {
-  if (planesAreWindows(p) || p.arePlain) return false;
+  if (p.arePlain) return false;
   const ptrdiff_t width = p.x.windows, pitch = width + (p.x.lastTap - p.x.firstTap) / p.x.step;
   const ptrdiff_t depth = static_cast<ptrdiff_t>(p.channels) * p.taps, lanes = 64 / sizeof(T);
   const ptrdiff_t gathered = ceilDivide(rowsPerPart * width, lanes);
@@ -140,25 +131,6 @@ struct WindowPart {
     return {weights + firstRow * depth + k0, depth, 1, false};
   }
 };
-
-// 1x1, stride 1, no padding: the planes are the windows.
-template <typename T>
-void multiplyPlanes(const WindowProduct<T>& p, const Tiling& tiling, const WindowPart<T>& part, T* panel) {
-  const ptrdiff_t plane = static_cast<ptrdiff_t>(p.y.size) * p.x.size;
-  const T* source = p.source + part.imageGroup * p.channels * plane + static_cast<ptrdiff_t>(part.y0) * p.x.size;
-  const ptrdiff_t windows = static_cast<ptrdiff_t>(part.windowRows) * p.x.windows;
-  const bool isFar = p.channels * plane > kNearElements;
-  multiplyBlock<T>(
-      tiling, part.rows, windows, p.channels, [&](int k0, int steps) { return part.rowsOf(p, k0, steps); },
-      [&](int k0, int steps, ptrdiff_t first, int count, int width) {
-        const T* from = source + k0 * plane + first;
-        packPanel(panel, width, count, steps, from, 1, plane);
-        ColumnPanel<T> packed = {panel, width};
-        if (isFar && first + 2 * width <= windows) packed.next = {from + count, plane, 1};
-        return packed;
-      },
-      part.result, part.pitch, false);
-}
 
 // Channels of a shared tile that are copied as one part.
 enum { kChannelsAtATime = 64 };
@@ -200,7 +172,7 @@ Failure multiplyWindows(const Call& call, const WindowProduct<T>& p, const Windo
   const int panelRows = static_cast<int>(ceilDivide(tiling.panels, cut.rowParts)) * tiling.rows;
   const ptrdiff_t rowParts = ceilDivide(p.rows, panelRows), windowParts = ceilDivide(p.y.windows, rowsPerPart);
   const ptrdiff_t parts = p.images * p.groups * windowParts * rowParts;
-  const bool positions = usesPositions(p, rowsPerPart), planes = planesAreWindows(p);
+  const bool positions = usesPositions(p, rowsPerPart);
   const bool direct = !positions && p.outStepY == 1 && p.outStepX == 1;  // into the result's memory
   const ptrdiff_t outPlane = static_cast<ptrdiff_t>(p.outHeight) * p.outWidth;
   const ptrdiff_t rowPitch = positions ? tile.pitch : p.x.windows;
@@ -229,29 +201,25 @@ Failure multiplyWindows(const Call& call, const WindowProduct<T>& p, const Windo
   }
   const ptrdiff_t together = work >= (1 << 16) ? 1 : static_cast<ptrdiff_t>((1 << 16) / larger(1.0, work)) + 1;
   return runParts(call, ceilDivide(parts, together), [&](int index, int worker) {
-    T* own = planes || areShared ? nullptr : scratchOf<T>(call, worker, 1, tilePitch);
+    T* own = areShared ? nullptr : scratchOf<T>(call, worker, 1, tilePitch);
     T* panel = positions
                    ? nullptr
                    : scratchOf<T>(call, worker, 2, static_cast<size_t>(kDepthBlock) * kLongVectors * lanes + lanes);
     T* result = direct ? nullptr : scratchOf<T>(call, worker, 3, panelRows * resultPitch);
-    if ((!planes && !areShared && !own) || (!positions && !panel) || (!direct && !result)) return false;
+    if ((!areShared && !own) || (!positions && !panel) || (!direct && !result)) return false;
     for (ptrdiff_t at = index * together; at < smaller(parts, (index + 1) * together); ++at) {
       WindowPart<T> part = partAt(at);
       T* to = p.out + (part.imageGroup * p.rows + part.firstRow) * outPlane;
       part.result = direct ? to + static_cast<ptrdiff_t>(part.y0) * p.outWidth : result;
       part.pitch = direct ? outPlane : resultPitch;
-      if (planes) {
-        multiplyPlanes(p, tiling, part, panel);
+      T* padded = areShared ? p.tiles + at / rowParts * tilePitch : own;
+      if (!areShared) fillTile(p, tile, part, 0, p.channels, padded);
+      if (positions) {
+        multiplyPositions<T>(
+            tiling, part.rows, p.channels * p.taps, [&](int k0, int steps) { return part.packed(p, k0, steps); },
+            padded, p.offsets, (part.windowRows - 1) * tile.pitch + p.x.windows, part.result, part.pitch);
       } else {
-        T* padded = areShared ? p.tiles + at / rowParts * tilePitch : own;
-        if (!areShared) fillTile(p, tile, part, 0, p.channels, padded);
-        if (positions) {
-          multiplyPositions<T>(
-              tiling, part.rows, p.channels * p.taps, [&](int k0, int steps) { return part.packed(p, k0, steps); },
-              padded, p.offsets, (part.windowRows - 1) * tile.pitch + p.x.windows, part.result, part.pitch);
-        } else {
-          multiplyGathered(p, tiling, tile, part, padded, panel);
-        }
+        multiplyGathered(p, tiling, tile, part, padded, panel);
       }
       if (!direct) spreadRows(p, result, resultPitch, rowPitch, part.y0, part.windowRows, part.rows, to);
     }

@@ -46,7 +46,8 @@ struct PackedRows {
 
   MicroKernel<T> kernel(int rows, int vectors) const { return microKernelFor<T, true>(rows, vectors); }
   const T* from(ptrdiff_t row, int steps) const { return data + row * steps; }
-  static constexpr ptrdiff_t row = 0, depth = 0;
+  ptrdiff_t depthOf(int height) const { return height; }
+  static constexpr ptrdiff_t row = 1;
 };
 
 // The same, either in panels or where they lie.
@@ -57,8 +58,9 @@ struct RowBlock {
   bool packed;
 
   MicroKernel<T> kernel(int rows, int vectors) const {
-    return packed ? microKernelFor<T, true>(rows, vectors) : microKernelFor<T, false>(rows, vectors);
+    return packed || row == 1 ? microKernelFor<T, true>(rows, vectors) : microKernelFor<T, false>(rows, vectors);
   }
+  ptrdiff_t depthOf(int height) const { return packed ? height : depth; }
   const T* from(ptrdiff_t i, int steps) const { return data + i * (packed ? steps : row); }
 };
 
@@ -72,6 +74,14 @@ struct ColumnPanel {
   ptrdiff_t row;
   Matrix<T> next = {nullptr, 0, 0};  // where the panel after this one lies, if it is to be prefetched
 };
+
+// Where the panel after that of block k0 lies which ends before column j.
+template <typename T>
+Matrix<T> panelAfter(const Matrix<T>& b, int k0, int steps, int depth, ptrdiff_t j, ptrdiff_t columns) {
+  const bool isLast = j >= columns, hasLines = b.row == 1 || b.column == 1;
+  if (!hasLines || (isLast && k0 + steps >= depth)) return {nullptr, 0, 0};
+  return {b.data + (isLast ? k0 + steps : k0) * b.row + (isLast ? 0 : j) * b.column, b.row, b.column};
+}
 
 // Part [begin, end) of `whole` of a panel of `steps` rows and `width` columns: its lines may lie pages apart, where no
 // processor sees them coming. Inlined, for GCC takes a function that only prefetches for one without effect.
@@ -119,7 +129,7 @@ void multiplyBlock(const Tiling& tiling, int rows, ptrdiff_t columns, int depth,
         const int height = smaller(tiling.rows, rows - i);
         if (b.next.data) prefetchPart(b.next, steps, width, i, i + height, rows);
         const MicroKernel<T> run = height == tiling.rows ? kernel : a.kernel(height, vectors);
-        run(steps, a.from(i, steps), a.row, a.depth, b.data, b.row, c + i * cRow + j, cRow, count, add || k0 > 0);
+        run(steps, a.from(i, steps), a.row, a.depthOf(height), b.data, b.row, c + i * cRow + j, cRow, count, add || k0 > 0);
       }
       j += count;
     }

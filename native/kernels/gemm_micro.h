@@ -7,8 +7,9 @@
 namespace saddlepoint {
 namespace {
 
-// depth: length of the contraction. a: element (i, k) at a[i * aRow + k * aDepth]; kernels on packed panels ignore both
-// strides. b: row k at b + k * bRow, `vectors` full vectors. c: `columns` of each row are written, or added to.
+// depth: length of the contraction. a: element (i, k) at a[i * aRow + k * aDepth]; kernels for adjacent rows, as packed
+// panels have them, ignore aRow. b: row k at b + k * bRow, `vectors` full vectors. c: `columns` of each row are
+// written, or added to.
 template <typename T>
 using MicroKernel = void (*)(int depth, const T* a, ptrdiff_t aRow, ptrdiff_t aDepth, const T* b, ptrdiff_t bRow, T* c,
                              ptrdiff_t cRow, int columns, bool add);
@@ -16,7 +17,7 @@ using MicroKernel = void (*)(int depth, const T* a, ptrdiff_t aRow, ptrdiff_t aD
 // Prefetches: from that depth on, every so many steps, that many steps ahead.
 enum { kLeastPrefetched = 64, kGroup = 8, kAhead = 24 };
 
-template <typename T, int rows, int vectors, bool packed>
+template <typename T, int rows, int vectors, bool adjacent>
 void microKernel(int depth, const T* a, ptrdiff_t aRow, ptrdiff_t aDepth, const T* b, ptrdiff_t bRow, T* c,
                  ptrdiff_t cRow, int columns, bool add) {
   using V = Vec<T>;
@@ -33,28 +34,36 @@ void microKernel(int depth, const T* a, ptrdiff_t aRow, ptrdiff_t aDepth, const 
       for (int v = 0; v < vectors; ++v) columnsOfB[v] = V::load(b + v * V::lanes);
 #pragma GCC unroll 32
       for (int i = 0; i < rows; ++i) {
-        const V element = V::broadcast(packed ? a[i] : a[i * aRow]);
+        const V element = V::broadcast(adjacent ? a[i] : a[i * aRow]);
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; ++v) sums[i][v] = fma(element, columnsOfB[v], sums[i][v]);
       }
-      a += packed ? rows : aDepth;
+      a += aDepth;
       b += bRow;
     }
   };
   constexpr int line = 64 / sizeof(T), linesOfRow = (vectors * V::lanes + line - 1) / line;
-  if (!packed && depth >= kLeastPrefetched) {  // C, which by the end will have arrived
+  if (!adjacent && depth >= kLeastPrefetched) {  // C, which by the end will have arrived
     for (int i = 0; i < rows; ++i) {
       for (int j = 0; j < linesOfRow; ++j) prefetchWrite(c + i * cRow + j * line);
     }
   }
-  if (packed && depth >= kLeastPrefetched) {
-    // Packed rows come from the second-level cache: a few lines at a time, ahead of the sums that wait for them.
+  if (adjacent && depth >= kLeastPrefetched) {
+    // A comes from the second-level cache or farther: a few lines at a time, ahead of the sums that wait for them.
     const int linesOfGroup = (rows * linesOfRow * kGroup + depth - 1) / depth;
     for (int next = 0; depth >= kGroup; depth -= kGroup) {
       for (int end = next + linesOfGroup; next < rows * linesOfRow && next < end; ++next)
         prefetchWrite(c + next / linesOfRow * cRow + next % linesOfRow * line);
+      if (aDepth == rows) {
 #pragma GCC unroll 16
-      for (int i = 0; i < kGroup * rows; i += line) prefetchRead(a + kAhead * rows + i);
+        for (int i = 0; i < kGroup * rows; i += line) prefetchRead(a + kAhead * rows + i);
+      } else {
+#pragma GCC unroll 8
+        for (int k = kAhead; k < kAhead + kGroup; ++k) {
+          prefetchRead(a + k * aDepth);
+          prefetchRead(a + k * aDepth + rows - 1);
+        }
+      }
       multiply(kGroup);
     }
   }
@@ -94,21 +103,21 @@ enum { kWideRows = 4, kWideVectors = 2, kNarrowRows = 12 };
 #endif
 enum { kLongVectors = 8 };
 
-template <typename T, int vectors, bool packed, int rows>
+template <typename T, int vectors, bool adjacent, int rows>
 MicroKernel<T> microKernelOfRows(int wanted) {
   if constexpr (rows == 1) {
-    return microKernel<T, 1, vectors, packed>;
+    return microKernel<T, 1, vectors, adjacent>;
   } else {
-    return wanted == rows ? microKernel<T, rows, vectors, packed>
-                          : microKernelOfRows<T, vectors, packed, rows - 1>(wanted);
+    return wanted == rows ? microKernel<T, rows, vectors, adjacent>
+                          : microKernelOfRows<T, vectors, adjacent, rows - 1>(wanted);
   }
 }
 
-template <typename T, bool packed>
+template <typename T, bool adjacent>
 MicroKernel<T> microKernelFor(int rows, int vectors) {
-  if (vectors == kLongVectors) return microKernel<T, 1, kLongVectors, packed>;
-  if (vectors == 1) return microKernelOfRows<T, 1, packed, kNarrowRows>(rows);
-  return microKernelOfRows<T, kWideVectors, packed, kWideRows>(rows);
+  if (vectors == kLongVectors) return microKernel<T, 1, kLongVectors, adjacent>;
+  if (vectors == 1) return microKernelOfRows<T, 1, adjacent, kNarrowRows>(rows);
+  return microKernelOfRows<T, kWideVectors, adjacent, kWideRows>(rows);
 }
 
 }  // namespace

@@ -55,14 +55,6 @@ ColumnPanel<T> columnsOf(const Matrix<T>& b, bool pack, int k0, int steps, ptrdi
   return {panel, width};
 }
 
-// Where the panel after that of block k0 lies which ends before column j.
-template <typename T>
-Matrix<T> panelAfter(const Matrix<T>& b, int k0, int steps, int depth, ptrdiff_t j, ptrdiff_t columns) {
-  const bool isLast = j >= columns, hasLines = b.row == 1 || b.column == 1;
-  if (!hasLines || (isLast && k0 + steps >= depth)) return {nullptr, 0, 0};
-  return {b.data + (isLast ? k0 + steps : k0) * b.row + (isLast ? 0 : j) * b.column, b.row, b.column};
-}
-
 size_t panelElements(int depth, int lanes) {
   return static_cast<size_t>(smaller<int>(depth, kDepthBlock)) * kLongVectors * lanes;
 }

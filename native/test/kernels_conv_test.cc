@@ -81,6 +81,22 @@ TYPED_TEST(ConvTest, ChosenShapes) {
       {1, 40, 4, 4, 70, 3, 3, 1, 1, 1, 1},  // more than one block of the contraction
       {20, 2, 3, 3, 3, 3, 3, 1, 1, 1, 1},
       {1, 1, 70, 600, 2, 3, 3, 1, 1, 1, 1},  // several tiles of one image
+      // 1x1: pixels of one image in chunks, images side by side, rows in parts, one row, strides, groups
+      {1, 3, 40, 41, 5, 1, 1},
+      {1, 40, 20, 20, 300, 1, 1},
+      {1, 70, 7, 7, 200, 1, 1},
+      {23, 300, 3, 5, 40, 1, 1},
+      {7, 4, 9, 11, 1, 1, 1},
+      {1, 1, 30, 30, 1, 1, 1},
+      {9, 12, 9, 10, 30, 1, 1, 2, 3, 0, 0, 1, 1, 3},
+      {2, 20, 33, 40, 16, 1, 1, 3, 2, 0, 0, 1, 1, 2},
+      // input gradients summed over taps: strides, dilation, groups, padding beyond the image, one pixel, rows in parts
+      {3, 6, 13, 9, 129, 3, 3, 2, 2, 1, 1},
+      {2, 4, 11, 17, 256, 3, 2, 3, 2, 2, 0, 1, 2, 2},
+      {1, 5, 7, 7, 130, 3, 3, 1, 1, 1, 1},
+      {2, 2, 2, 2, 128, 3, 3, 1, 1, 5, 6},
+      {2, 3, 1, 1, 140, 1, 1, 2, 2},
+      {2, 130, 8, 8, 300, 3, 3, 2, 2, 1, 1},
       // depthwise: within a vector, of whole vectors and between, odd and even, larger than the window and smaller
       {2, 5, 7, 7, 5, 3, 3, 1, 1, 1, 1, 1, 1, 5},
       {2, 3, 14, 16, 3, 3, 3, 1, 1, 1, 1, 1, 1, 3},
