@@ -14,9 +14,8 @@ struct PlaneProduct {
   int height, width;   // of the planes: pixel (y, x) is that of the source at (y * stepY, x * stepX)
   const T* source;     // [images, groups * channels, sourceHeight, sourceWidth]
   int sourceHeight, sourceWidth, stepY, stepX;
-  const T*
-      weights;  // element (row, channel) of a group at group * groupPitch + row * rowPitch + channel * channelPitch
-  ptrdiff_t groupPitch, rowPitch, channelPitch;
+  const T* weights;                              // element (row, channel) of a group is at
+  ptrdiff_t groupPitch, rowPitch, channelPitch;  // group * groupPitch + row * rowPitch + channel * channelPitch
 
   ptrdiff_t plane() const { return static_cast<ptrdiff_t>(height) * width; }
 };

@@ -17,6 +17,11 @@ interface Case {
 const cases: [string, Case][] = [
   ['1x1', { x: [2, 5, 6, 7], weight: [9, 5, 1, 1] }],
   ['1x1 with stride and padding', { x: [2, 3, 6, 7], weight: [5, 3, 1, 1], stride: [2, 3], padding: [1, 2] }],
+  ['1x1 with strides and groups', { x: [3, 6, 9, 8], weight: [10, 3, 1, 1], stride: [2, 3], groups: 2 }],
+  ['1x1 on small images, side by side', { x: [7, 30, 5, 5], weight: [40, 30, 1, 1] }],
+  ['1x1 on pixels in chunks', { x: [1, 20, 23, 25], weight: [70, 20, 1, 1] }],
+  ['many output channels with stride 2', { x: [2, 5, 9, 11], weight: [130, 5, 3, 3], stride: [2, 2], padding: [1, 1] }],
+  ['many output channels on a tiny image', { x: [1, 6, 4, 3], weight: [129, 6, 3, 3], padding: [1, 1] }],
   ['3x3', { x: [3, 4, 8, 8], weight: [16, 4, 3, 3], padding: [1, 1] }],
   ['3x3 of one channel', { x: [5, 1, 8, 8], weight: [16, 1, 3, 3], padding: [1, 1] }],
   ['3x3 on odd sizes', { x: [1, 17, 9, 11], weight: [19, 17, 3, 3] }],
@@ -152,15 +157,21 @@ describe.each(backends)('convolutions on %s', (_name, backend) => {
       }
     });
 
-    it('propagates NaN and infinity into the windows that hold them, and no others', () => {
-      const conv: Case = { x: [2, 4, 6, 6], weight: [8, 4, 3, 3] };
-      const numbers = new Numbers(5);
-      const x = numbers.integers(dtype, conv.x, 1, 2);
-      const withNaN = { ...x, values: x.values.map((value, i) => (i === 100 ? NaN : i === 9 ? Infinity : value)) };
-      const weight = numbers.integers(dtype, conv.weight, 1, 2);
-      const g = numbers.integers(dtype, geometryOf(conv).y, 1, 2);
-      for (const [actual, { sums }] of runAll(conv, withNaN, weight, g)) expectEqual(actual, sums);
-    });
+    it.each([
+      ['3x3', { x: [2, 4, 6, 6], weight: [8, 4, 3, 3] }],
+      ['1x1 on small images, side by side', { x: [6, 4, 4, 4], weight: [8, 4, 1, 1] }],
+      ['many output channels with stride 2', { x: [2, 4, 6, 6], weight: [128, 4, 3, 3], stride: [2, 2] }],
+    ] as [string, Case][])(
+      'propagates NaN and infinity into the windows that hold them, and no others: %s',
+      (_title, conv) => {
+        const numbers = new Numbers(5);
+        const x = numbers.integers(dtype, conv.x, 1, 2);
+        const withNaN = { ...x, values: x.values.map((value, i) => (i === 100 ? NaN : i === 9 ? Infinity : value)) };
+        const weight = numbers.integers(dtype, conv.weight, 1, 2);
+        const g = numbers.integers(dtype, geometryOf(conv).y, 1, 2);
+        for (const [actual, { sums }] of runAll(conv, withNaN, weight, g)) expectEqual(actual, sums);
+      },
+    );
 
     it.each([
       ['no images', { x: [0, 3, 5, 5], weight: [4, 3, 3, 3] }],
