@@ -1,6 +1,7 @@
 // The gradient of a convolution with respect to its input: again windows times weights, now windows of the output's
 // gradient. With a stride, pixels whose positions have different remainders are reached by different taps: each
-// remainder is a convolution of its own, with stride 1.
+// remainder is a convolution of its own, with stride 1. With many output channels on small images, the products of all
+// pixels with all taps are summed up instead.
 #include "conv.h"
 #include "conv_depthwise.h"
 #include "conv_planes.h"

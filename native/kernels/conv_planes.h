@@ -168,14 +168,14 @@ Failure multiplyPlanes(const Call& call, const PlaneProduct<T>& p, const PlaneCu
       if (!sharesColumns) packPlanes(p, chunk, tiling, k0, steps, own);
       for (int row = 0; row < rows; row += blockRows) {
         const ptrdiff_t at = firstRow + row;
-        const RowBlock<T> block =
+        const RowBlock<T> rowsOfA =
             packsRows
                 ? RowBlock<T>{packedRows + (static_cast<ptrdiff_t>(chunk.group) * depth + k0) * p.rows + at * steps, 0,
                               0, true}
                 : RowBlock<T>{p.weights + chunk.group * p.groupPitch + at * p.rowPitch + k0 * p.channelPitch,
                               p.rowPitch, p.channelPitch, false};
         multiplyBlock<T>(
-            tiling, smaller(blockRows, rows - row), chunk.columns(), steps, [&](int, int) { return block; },
+            tiling, smaller(blockRows, rows - row), chunk.columns(), steps, [&](int, int) { return rowsOfA; },
             [&](int, int, ptrdiff_t j, int, int width) {
               return ColumnPanel<T>{panels + j * steps, width};
             },
@@ -193,16 +193,16 @@ struct PlanesAsTheyAre {
   T* out;
   ptrdiff_t groups, rows, plane;
 
-  T* plane0(const PlaneChunk& chunk, int image, int row) const {
+  T* planeAt(const PlaneChunk& chunk, int image, int row) const {
     return out + ((static_cast<ptrdiff_t>(image) * groups + chunk.group) * rows + row) * plane;
   }
   T* at(const PlaneChunk& chunk, int row) const {
-    return chunk.images == 1 ? plane0(chunk, chunk.image, row) + chunk.pixel : nullptr;
+    return chunk.images == 1 ? planeAt(chunk, chunk.image, row) + chunk.pixel : nullptr;
   }
   void take(const PlaneChunk& chunk, int row, int count, const T* result, ptrdiff_t pitch) const {
     for (int i = 0; i < count; ++i) {
       for (int image = 0; image < chunk.images; ++image)
-        copyElements(plane0(chunk, chunk.image + image, row + i), result + i * pitch + image * plane, plane);
+        copyElements(planeAt(chunk, chunk.image + image, row + i), result + i * pitch + image * plane, plane);
     }
   }
 };

@@ -31,8 +31,7 @@ inline bool arePositionsCheaper(const ConvShape& s) {
 inline WeightGradPlan planFor(const ConvShape& s, ptrdiff_t weights) {
   WeightGradPlan plan;
   plan.shape = s;
-  plan.ofPlanes = s.kernelY == 1 && s.kernelX == 1 && s.strideY == 1 && s.strideX == 1 && s.paddingY == 0 &&
-                  s.paddingX == 0 && s.outChannels >= 8;
+  plan.ofPlanes = s.isPointwise() && s.strideY == 1 && s.strideX == 1 && s.outChannels >= 8;
   plan.byPositions = !plan.ofPlanes && arePositionsCheaper(s);
   const int pixels = s.outHeight * s.outWidth, pixelsOfImages = plan.byPositions ? kTilePixels : kDepthBlock;
   plan.windowRows = smaller(s.outHeight, larger(1, kTilePixels / s.outWidth));

@@ -129,7 +129,8 @@ void multiplyBlock(const Tiling& tiling, int rows, ptrdiff_t columns, int depth,
         const int height = smaller(tiling.rows, rows - i);
         if (b.next.data) prefetchPart(b.next, steps, width, i, i + height, rows);
         const MicroKernel<T> run = height == tiling.rows ? kernel : a.kernel(height, vectors);
-        run(steps, a.from(i, steps), a.row, a.depthOf(height), b.data, b.row, c + i * cRow + j, cRow, count, add || k0 > 0);
+        run(steps, a.from(i, steps), a.row, a.depthOf(height), b.data, b.row, c + i * cRow + j, cRow, count,
+            add || k0 > 0);
       }
       j += count;
     }

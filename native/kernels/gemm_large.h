@@ -1,5 +1,5 @@
-// Products with several blocks of rows, one block of the contraction after the other: A and B are packed once for all
-// parts, in between (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008).
+// Products with several blocks of rows, one block of the contraction after the other: before each, its share of A and B
+// is packed once for all parts (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008).
 #pragma once
 #include "gemm.h"
 #include "kernel.h"
