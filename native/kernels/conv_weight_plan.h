@@ -53,7 +53,7 @@ inline WeightGradPlan planFor(const ConvShape& s, ptrdiff_t weights) {
   const auto parts = [&] {
     return static_cast<ptrdiff_t>(plan.slices) * s.groups * ceilDivide(s.inChannels, plan.channelsPerPart);
   };
-  while (parts() < 16 && plan.channelsPerPart * plan.taps() > 128)
+  while (parts() < 16 && plan.channelsPerPart > 1 && plan.channelsPerPart * plan.taps() > 128)
     plan.channelsPerPart = (plan.channelsPerPart + 1) / 2;
   return plan;
 }
