@@ -18,6 +18,7 @@ struct ConvShape {
   }
 
   bool isPointwise() const { return kernelY == 1 && kernelX == 1 && paddingY == 0 && paddingX == 0; }
+  int taps() const { return kernelY * kernelX; }
 };
 
 inline ConvShape convShape(const Call& call, const View& input, const View& weight, const View& output) {
@@ -44,7 +45,7 @@ inline ConvShape convShape(const Call& call, const View& input, const View& weig
 }
 
 inline WindowAxis forwardAxis(int size, int windows, int stride, int padding, int dilation, int kernel) {
-  return {size, windows, stride, kernel, -padding, (kernel - 1) * dilation - padding};
+  return {size, windows, stride, kernel, -padding, (kernel - 1) * dilation - padding, dilation};
 }
 
 template <typename T>

@@ -5,36 +5,36 @@
 #include "conv.h"
 #include "conv_depthwise.h"
 #include "conv_planes.h"
-#include "conv_windows.h"
+#include "conv_position_product.h"
 #include "winograd_product.h"
 
 namespace saddlepoint {
 namespace {
 
-// The pixels start, start + stride, ... of one axis. Pixel start + y * stride gets weight tap t from output y +
-// tapOf(t).
+// The pixels start, start + stride, ... of one axis, and the taps that reach them: first, first + apart, ... Pixel
+// start + y * stride gets weight tap t from output y + (start + padding - t * dilation) / stride.
 struct Phase {
   int start, stride, padding, dilation, kernel;
+  int first = 0, apart = 1, count = 0;
 
-  bool reachedBy(int tap) const { return (start + padding - tap * dilation) % stride == 0; }
-  int tapOf(int tap) const { return (start + padding - tap * dilation) / stride; }
-
-  WindowAxis axis(int outputSize, int size) const {
-    WindowAxis axis = {outputSize, start < size ? (size - start - 1) / stride + 1 : 0, 1, 0, 0, 0};
+  Phase(int at, int every, int before, int spread, int taps)
+      : start(at), stride(every), padding(before), dilation(spread), kernel(taps) {
     for (int tap = 0; tap < kernel; ++tap) {
-      if (!reachedBy(tap)) continue;
-      const int at = tapOf(tap);
-      axis.firstTap = axis.taps == 0 ? at : smaller(axis.firstTap, at);
-      axis.lastTap = axis.taps == 0 ? at : larger(axis.lastTap, at);
-      ++axis.taps;
+      if ((start + padding - tap * dilation) % stride != 0) continue;
+      if (count == 0) first = tap;
+      if (count == 1) apart = tap - first;
+      ++count;
     }
-    return axis;
+  }
+  WindowAxis axis(int outputSize, int size) const {
+    const int step = -apart * dilation / stride, last = (start + padding - first * dilation) / stride;
+    return {outputSize, start < size ? (size - start - 1) / stride + 1 : 0, 1, count, last + (count - 1) * step, last,
+            step};
   }
 };
 
 template <typename T>
 Failure runPhase(const Call& call, const ConvShape& s, const Phase& phaseY, const Phase& phaseX, T* out) {
-  const View &g = call.inputs[0], &weight = call.inputs[1];
   WindowProduct<T> p;
   p.images = s.images;
   p.groups = s.groups;
@@ -42,64 +42,34 @@ Failure runPhase(const Call& call, const ConvShape& s, const Phase& phaseY, cons
   p.rows = s.inChannels;
   p.y = phaseY.axis(s.outHeight, s.height);
   p.x = phaseX.axis(s.outWidth, s.width);
-  p.taps = p.y.taps * p.x.taps;
-  if (p.taps == 0 || p.y.windows == 0 || p.x.windows == 0) return kOk;
-  p.source = static_cast<const T*>(g.data);
-  p.out = out;
-  p.outHeight = s.height;
-  p.outWidth = s.width;
-  p.outY = phaseY.start;
-  p.outX = phaseX.start;
-  p.outStepY = phaseY.stride;
-  p.outStepX = phaseX.stride;
-  p.arePlain = false;
-
-  const ptrdiff_t depth = static_cast<ptrdiff_t>(p.channels) * p.taps;
-  const size_t weightBytes = roundUp64(static_cast<size_t>(depth) * p.rows * p.groups * sizeof(T));
-  const WindowCut cut = windowCut(p);
-  const size_t tileBytes = sharedTiles(p, cut) * sizeof(T);
-  char* shared =
-      scratchOf<char>(call, 0, 0, weightBytes + tileBytes + depth * sizeof(ptrdiff_t) + 3 * p.taps * sizeof(int));
-  if (!shared) return kFailMemory;
-  T* packed = reinterpret_cast<T*>(shared);
-  p.tiles = reinterpret_cast<T*>(shared + weightBytes);
-  ptrdiff_t* offsets = reinterpret_cast<ptrdiff_t*>(shared + weightBytes + tileBytes);
-  int* tapY = reinterpret_cast<int*>(offsets + depth);
-  int *tapX = tapY + p.taps, *tapAt = tapX + p.taps;
-  int found = 0;
-  for (int y = 0; y < s.kernelY; ++y) {
-    for (int x = 0; x < s.kernelX; ++x) {
-      if (!phaseY.reachedBy(y) || !phaseX.reachedBy(x)) continue;
-      tapY[found] = phaseY.tapOf(y);
-      tapX[found] = phaseX.tapOf(x);
-      tapAt[found++] = y * s.kernelX + x;
-    }
-  }
-  p.weights = packed;
-  p.offsets = offsets;
-  windowOffsets<T>(tileShape(p.y, p.x, cut.windowRows), p.channels, p.taps, tapY, tapX, offsets);
-  const ptrdiff_t taps = static_cast<ptrdiff_t>(s.kernelY) * s.kernelX;
-  const Failure failure = packWeights(call, p, cut.windowRows, static_cast<const T*>(weight.data),
-                                      taps * p.rows * p.channels, taps, taps * p.rows, tapAt, packed);
-  return failure != kOk ? failure : multiplyWindows(call, p, cut);
+  if (p.taps() == 0 || p.windows() == 0) return kOk;
+  p.source = static_cast<const T*>(call.inputs[0].data);
+  p.weights = static_cast<const T*>(call.inputs[1].data) + phaseY.first * s.kernelX + phaseX.first;
+  p.tapPitchX = phaseX.apart;
+  p.tapPitchY = phaseY.apart * static_cast<ptrdiff_t>(s.kernelX);
+  p.rowPitch = s.taps();
+  p.channelPitch = p.rowPitch * p.rows;
+  p.groupPitch = p.channelPitch * p.channels;
+  const ResultPlanes<T> result = {out, s.height, s.width, phaseY.start, phaseX.start, phaseY.stride, phaseX.stride};
+  return paysByPositions(p) ? multiplyByPositions(call, p, result) : multiplyPlanes(call, p, result);
 }
 
 // The gradients' planes times every tap of every weight.
 template <typename T>
-PlaneProduct<T> tapProduct(const Call& call, const ConvShape& s) {
-  PlaneProduct<T> p;
+WindowProduct<T> tapProduct(const Call& call, const ConvShape& s) {
+  WindowProduct<T> p;
   p.images = s.images;
   p.groups = s.groups;
   p.channels = s.outChannels;
-  p.rows = s.inChannels * s.kernelY * s.kernelX;
-  p.height = p.sourceHeight = s.outHeight;
-  p.width = p.sourceWidth = s.outWidth;
+  p.rows = s.inChannels * s.taps();
+  p.y = forwardAxis(s.outHeight, s.outHeight, 1, 0, 1, 1);
+  p.x = forwardAxis(s.outWidth, s.outWidth, 1, 0, 1, 1);
   p.source = static_cast<const T*>(call.inputs[0].data);
-  p.stepY = p.stepX = 1;
   p.weights = static_cast<const T*>(call.inputs[1].data);
-  p.groupPitch = static_cast<ptrdiff_t>(p.rows) * p.channels;
+  p.tapPitchX = p.tapPitchY = 0;
   p.rowPitch = 1;
   p.channelPitch = p.rows;
+  p.groupPitch = p.channelPitch * p.channels;
   return p;
 }
 
@@ -111,7 +81,7 @@ struct SumOverTaps {
 
   T* at(const PlaneChunk&, int) const { return nullptr; }
   void take(const PlaneChunk& chunk, int row, int rows, const T* result, ptrdiff_t pitch) const {
-    const int taps = s.kernelY * s.kernelX;
+    const int taps = s.taps();
     const ptrdiff_t plane = static_cast<ptrdiff_t>(s.height) * s.width;
     for (int channel = row / taps; channel < (row + rows) / taps; ++channel) {
       for (int image = 0; image < chunk.images; ++image) {
@@ -146,16 +116,17 @@ struct SumOverTaps {
 };
 
 // Where that costs less than short vectors of windows and weights packed with transposes: sums are long enough to
-// outweigh adding up, and images of the gradient small, above all if each remainder has but a few of its taps.
+// outweigh adding up, and images of the gradient few or small, above all if each remainder has but a few of its taps.
 bool paysToSumOverTaps(const ConvShape& s) {
   const bool isStrided = s.strideY > 1 || s.strideX > 1;
-  return s.outChannels >= 128 && static_cast<int64_t>(s.outHeight) * s.outWidth <= (isStrided ? 1024 : 64);
+  const int64_t windows = static_cast<int64_t>(s.outHeight) * s.outWidth;
+  return s.outChannels >= 128 && (windows <= (isStrided ? 1024 : 64) || s.images * windows <= kFewWindows);
 }
 
 template <typename T>
 Failure sumOverTaps(const Call& call, const ConvShape& s) {
-  const PlaneProduct<T> p = tapProduct<T>(call, s);
-  return multiplyPlanes(call, p, planeCut(p, true, s.kernelY * s.kernelX),
+  const WindowProduct<T> p = tapProduct<T>(call, s);
+  return multiplyPlanes(call, p, planeCut(p, true, false, s.taps()),
                         SumOverTaps<T>{s, static_cast<T*>(call.outputs[0].data)});
 }
 
@@ -183,7 +154,8 @@ Failure conv2dInputGrad(const Call& call) {
   if (g.size > 0 && weight.size > 0 && isDepthwiseRows(s)) return SADDLEPOINT_DEPTHWISE(T, depthwiseInputGrad, call, s);
   if (g.size > 0 && weight.size > 0 && s.isPointwise()) {
     if (s.strideY == 1 && s.strideX == 1)
-      return multiplyPlanes(call, tapProduct<T>(call, s), static_cast<T*>(out.data));
+      return multiplyPlanes(call, tapProduct<T>(call, s),
+                            ResultPlanes<T>{static_cast<T*>(out.data), s.height, s.width});
     return sumOverTaps<T>(call, s);
   }
   // Pixels that no window reaches stay zero.

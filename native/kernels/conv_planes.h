@@ -1,24 +1,11 @@
-// Weights times planes of pixels: convolutions with 1x1 windows, and input gradients that are summed up from the
-// products of every pixel with every tap. Small images stand side by side, so that vectors are full.
+// Weights times panels of windows, which all rows of the product share. Small images stand side by side, so that
+// vectors are full.
 #pragma once
-#include "conv_tile.h"
+#include "conv_product.h"
 #include "gemm_large.h"
 
 namespace saddlepoint {
 namespace {
-
-template <typename T>
-struct PlaneProduct {
-  int images, groups;
-  int channels, rows;  // of each group: contracted, and of the result
-  int height, width;   // of the planes: pixel (y, x) is that of the source at (y * stepY, x * stepX)
-  const T* source;     // [images, groups * channels, sourceHeight, sourceWidth]
-  int sourceHeight, sourceWidth, stepY, stepX;
-  const T* weights;                              // element (row, channel) of a group is at
-  ptrdiff_t groupPitch, rowPitch, channelPitch;  // group * groupPitch + row * rowPitch + channel * channelPitch
-
-  ptrdiff_t plane() const { return static_cast<ptrdiff_t>(height) * width; }
-};
 
 // Columns and rows of a part. Several images, or pixels of one; whole units of rows.
 struct PlaneCut {
@@ -27,16 +14,17 @@ struct PlaneCut {
   int rows;
 };
 
-enum { kColumnsAtATime = 256, kFewColumns = 256, kLeastParts = 16, kLeastPartWork = 1 << 19, kResultBytes = 1 << 19 };
+enum { kColumnsAtATime = 256, kLeastParts = 8, kLeastPartWork = 1 << 19, kResultBytes = 1 << 19 };
 
-// A part's result has `rows` rows, whole units of them, and stays in the second-level cache if it goes to scratch
-// memory.
+// A part's result has `rows` rows, whole units of them, and stays in the second-level cache if it does not go to its
+// place at once.
 template <typename T>
-PlaneCut planeCut(const PlaneProduct<T>& p, bool wholeImages, int unit) {
-  const ptrdiff_t plane = p.plane(), width = kWideVectors * Vec<T>::lanes;
+PlaneCut planeCut(const WindowProduct<T>& p, bool wholeImages, bool isDirect, int unit) {
+  const ptrdiff_t plane = p.windows(), width = kWideVectors * Vec<T>::lanes;
   PlaneCut cut = {1, plane, p.rows};
   if (plane <= kColumnsAtATime / 2) {
-    cut.images = static_cast<int>(smaller<ptrdiff_t>(p.images, kColumnsAtATime / plane));
+    const ptrdiff_t chunks = ceilDivide(p.images, kColumnsAtATime / plane);
+    cut.images = static_cast<int>(ceilDivide(p.images, chunks));
   } else if (!wholeImages) {
     const ptrdiff_t chunks = ceilDivide(plane, kColumnsAtATime + kColumnsAtATime / 4);
     cut.pixels = smaller(plane, ceilDivide(ceilDivide(plane, chunks), width) * width);
@@ -46,25 +34,25 @@ PlaneCut planeCut(const PlaneProduct<T>& p, bool wholeImages, int unit) {
   const auto units = [&](ptrdiff_t rowParts) { return ceilDivide(ceilDivide(p.rows, unit), rowParts) * unit; };
   ptrdiff_t rowParts = 1;
   const auto isLarge = [&] {
-    return (wholeImages || cut.images > 1) &&
+    return (!isDirect || cut.images > 1) &&
            units(rowParts) * columns * static_cast<ptrdiff_t>(sizeof(T)) > kResultBytes;
   };
   const auto isCoarse = [&] {
-    return chunks * rowParts < kLeastParts && units(rowParts) * columns * p.channels > 2 * kLeastPartWork;
+    return chunks * rowParts < kLeastParts && units(rowParts) * columns * p.depth() > 2 * kLeastPartWork;
   };
   while (units(rowParts) > unit && (isLarge() || isCoarse())) rowParts *= 2;
   cut.rows = static_cast<int>(units(rowParts));
   return cut;
 }
 
-// Pixels [first, first + count) of a plane, which lie `step` apart in rows and columns of its source.
+// Pixels [first, first + count) of a plane, which lie a step apart in rows and columns of its source.
 template <typename T>
-void copyPixels(const PlaneProduct<T>& p, const T* source, ptrdiff_t first, ptrdiff_t count, T* out) {
-  if (p.stepY == 1 && p.stepX == 1) return copyElements(out, source + first, count);
+void copyPixels(const WindowProduct<T>& p, const T* source, ptrdiff_t first, ptrdiff_t count, T* out) {
+  if (p.y.step == 1 && p.x.step == 1) return copyElements(out, source + first, count);
   for (ptrdiff_t done = 0; done < count;) {
-    const ptrdiff_t y = (first + done) / p.width, x = (first + done) % p.width;
-    const ptrdiff_t run = smaller(p.width - x, count - done);
-    copyStrided(out + done, source + y * p.stepY * p.sourceWidth + x * p.stepX, p.stepX, run);
+    const ptrdiff_t y = (first + done) / p.x.windows, x = (first + done) % p.x.windows;
+    const ptrdiff_t run = smaller(p.x.windows - x, count - done);
+    copyStrided(out + done, source + y * p.y.step * p.x.size + x * p.x.step, p.x.step, run);
     done += run;
   }
 }
@@ -77,22 +65,19 @@ struct PlaneChunk {
   ptrdiff_t columns() const { return images * pixels; }
 };
 
-// Channels [k0, k0 + steps) of a chunk as panels one behind the other.
+// Steps [k0, k0 + steps) of the contraction of a chunk as panels one behind the other, where windows are pixels.
 template <typename T>
-void packPlanes(const PlaneProduct<T>& p, const PlaneChunk& chunk, const Tiling& tiling, int k0, int steps, T* out) {
+void packPixels(const WindowProduct<T>& p, const PlaneChunk& chunk, const Tiling& tiling, int k0, int steps, T* out) {
   constexpr int lanes = Vec<T>::lanes;
-  const ptrdiff_t sourcePlane = static_cast<ptrdiff_t>(p.sourceHeight) * p.sourceWidth;
-  const auto planeOf = [&](int image, int channel) {
-    return p.source + ((static_cast<ptrdiff_t>(image) * p.groups + chunk.group) * p.channels + channel) * sourcePlane;
-  };
-  if (chunk.images == 1 && p.stepY == 1 && p.stepX == 1)
-    return packColumns(out, tiling, chunk.columns(), steps, planeOf(chunk.image, k0) + chunk.pixel, sourcePlane, 1);
+  if (chunk.images == 1 && p.y.step == 1 && p.x.step == 1)
+    return packColumns(out, tiling, chunk.columns(), steps, p.planeOf(chunk.image, chunk.group, k0) + chunk.pixel,
+                       p.sourcePlane(), 1);
   const ptrdiff_t columns = chunk.columns(), full = tiling.vectors * lanes;
   const ptrdiff_t last = (columns - 1) / full * full;
   const int lastWidth = columnVectors(tiling, columns - last, lanes) * lanes;
   for (int k = 0; k < steps; ++k) {
     for (int image = 0; image < chunk.images; ++image) {
-      const T* from = planeOf(chunk.image + image, k0 + k);
+      const T* from = p.planeOf(chunk.image + image, chunk.group, k0 + k);
       for (ptrdiff_t done = 0; done < chunk.pixels;) {
         const ptrdiff_t column = image * chunk.pixels + done, panel = column / full * full;
         const ptrdiff_t width = panel == last ? lastWidth : full;
@@ -105,28 +90,81 @@ void packPlanes(const PlaneProduct<T>& p, const PlaneChunk& chunk, const Tiling&
   }
 }
 
+// The rows of windows that a chunk has a part of, of each of its images.
+template <typename T>
+TileShape chunkTile(const WindowProduct<T>& p, ptrdiff_t pixel, ptrdiff_t pixels) {
+  return tileShape(p.y, p.x, static_cast<int>((pixel + pixels - 1) / p.x.windows - pixel / p.x.windows + 1));
+}
+
+// The same where windows have several taps: each channel is sorted into a tile once, and every tap gathers from that.
+template <typename T>
+void packWindows(const WindowProduct<T>& p, const PlaneChunk& chunk, const Tiling& tiling, int k0, int steps, T* padded,
+                 T* out) {
+  constexpr int lanes = Vec<T>::lanes;
+  const TileShape tile = chunkTile(p, chunk.pixel, chunk.pixels);
+  const int y0 = static_cast<int>(chunk.pixel / p.x.windows), taps = p.taps(), firstChannel = k0 / taps;
+  const int windowRows = static_cast<int>((chunk.pixel + chunk.pixels - 1) / p.x.windows) + 1 - y0;
+  T* to = padded;
+  for (int channel = firstChannel; channel * taps < k0 + steps; ++channel) {
+    for (int image = 0; image < chunk.images; ++image, to += tile.planePitch)
+      copyTilePlane(tile, p.planeOf(chunk.image + image, chunk.group, channel), y0, windowRows, T(0), to);
+  }
+  ptrdiff_t offsets[kDepthBlock];
+  for (int k = 0; k < steps; ++k) {
+    const int channel = (k0 + k) / taps, tap = (k0 + k) % taps;
+    offsets[k] = (channel - firstChannel) * chunk.images * tile.planePitch +
+                 tile.offset(p.y.tapAt(tap / p.x.taps), p.x.tapAt(tap % p.x.taps));
+  }
+  const ptrdiff_t columns = chunk.columns(), skipped = chunk.pixel - static_cast<ptrdiff_t>(y0) * p.x.windows;
+  for (ptrdiff_t column = 0; column < columns;) {
+    const int width = columnVectors(tiling, columns - column, lanes) * lanes;
+    const int count = static_cast<int>(smaller<ptrdiff_t>(width, columns - column));
+    WindowRun runs[kWideVectors * lanes];
+    const int found = windowRuns(tile, windowRows, tile.planePitch, skipped + column, count, runs);
+    T* panel = out + column * steps;
+    if (count < width) fillWith(panel, static_cast<ptrdiff_t>(steps) * width, T(0));
+    gatherWindows(padded, offsets, steps, runs, found, width, panel);
+    column += count;
+  }
+}
+
+// Room for the tile of one block of the contraction.
+template <typename T>
+size_t paddedElements(const WindowProduct<T>& p, const PlaneCut& cut) {
+  if (p.isPointwise()) return 0;
+  const ptrdiff_t rows = smaller<ptrdiff_t>(p.y.windows, (cut.pixels - 2) / p.x.windows + 2);
+  const ptrdiff_t channels = smaller(p.channels, kDepthBlock / p.taps() + 2);
+  return channels * cut.images * tileShape(p.y, p.x, static_cast<int>(rows)).planePitch + Vec<T>::lanes;
+}
+
 // target.at(chunk, row) is where that row of the result goes, or null: then target.take(chunk, row, rows, result,
 // pitch) is called when they are complete.
 template <typename T, typename Target>
-Failure multiplyPlanes(const Call& call, const PlaneProduct<T>& p, const PlaneCut& cut, const Target& target) {
+Failure multiplyPlanes(const Call& call, const WindowProduct<T>& p, const PlaneCut& cut, const Target& target) {
   constexpr int lanes = Vec<T>::lanes;
   const ptrdiff_t columns = cut.images * cut.pixels, rowParts = ceilDivide(p.rows, cut.rows);
   const Tiling tiling = tilingFor(larger(2, cut.rows), columns, lanes);  // no long panels: their widths vary
   const ptrdiff_t padded = ceilDivide(columns, tiling.vectors * lanes) * tiling.vectors * lanes;
-  const ptrdiff_t pixelChunks = ceilDivide(p.plane(), cut.pixels);
+  const ptrdiff_t pixelChunks = ceilDivide(p.windows(), cut.pixels);
   const ptrdiff_t chunks = ceilDivide(p.images, cut.images) * pixelChunks * p.groups;
-  const int depth = p.channels, block = smaller<int>(depth, kDepthBlock);
+  const int depth = p.depth(), block = smaller<int>(depth, kDepthBlock);
   const int blockRows = larger(1, kRowsOfPart / tiling.rows) * tiling.rows;
-  const bool sharesColumns = rowParts > 1, packsRows = p.images * p.plane() > kFewColumns;
+  const bool sharesColumns = rowParts > 1, packsRows = p.images * p.windows() > kFewWindows || !p.isEven();
   const auto chunkAt = [&](ptrdiff_t at) {
     PlaneChunk chunk;
     chunk.pixel = at % pixelChunks * cut.pixels;
-    chunk.pixels = smaller(cut.pixels, p.plane() - chunk.pixel);
+    chunk.pixels = smaller(cut.pixels, p.windows() - chunk.pixel);
     const ptrdiff_t imageChunks = ceilDivide(p.images, cut.images);
     chunk.image = static_cast<int>(at / pixelChunks % imageChunks) * cut.images;
     chunk.images = smaller(cut.images, p.images - chunk.image);
     chunk.group = static_cast<int>(at / pixelChunks / imageChunks);
     return chunk;
+  };
+  const auto packColumnsOf = [&](ptrdiff_t at, int k0, int steps, int worker, T* out) {
+    if (p.isPointwise()) return packPixels(p, chunkAt(at), tiling, k0, steps, out), true;
+    T* tile = scratchOf<T>(call, worker, 1, paddedElements(p, cut));
+    if (tile) packWindows(p, chunkAt(at), tiling, k0, steps, tile, out);
+    return tile != nullptr;
   };
   const size_t weightElements = packsRows ? roundUp64(static_cast<size_t>(p.groups) * p.rows * depth) : 0;
   T* packedRows =
@@ -136,22 +174,16 @@ Failure multiplyPlanes(const Call& call, const PlaneProduct<T>& p, const PlaneCu
 
   const ptrdiff_t depthBlocks = ceilDivide(depth, kDepthBlock);
   if (packsRows) {
-    runParts(call, p.groups * rowParts * depthBlocks, [&](ptrdiff_t part, int) {
-      const int k0 = static_cast<int>(part % depthBlocks) * kDepthBlock, steps = smaller<int>(kDepthBlock, depth - k0);
-      const ptrdiff_t row = part / depthBlocks % rowParts * cut.rows, group = part / depthBlocks / rowParts;
-      packRows(packedRows + (group * depth + k0) * p.rows + row * steps, tiling,
-               static_cast<int>(smaller<ptrdiff_t>(cut.rows, p.rows - row)), steps,
-               p.weights + group * p.groupPitch + row * p.rowPitch + k0 * p.channelPitch, p.rowPitch, p.channelPitch);
-      return true;
-    });
+    const Failure failure = packWeights(call, p, tiling, cut.rows, packedRows);
+    if (failure != kOk) return failure;
   }
   if (sharesColumns) {
-    runParts(call, chunks * depthBlocks, [&](ptrdiff_t part, int) {
+    const Failure failure = runParts(call, chunks * depthBlocks, [&](ptrdiff_t part, int worker) {
       const int k0 = static_cast<int>(part % depthBlocks) * kDepthBlock, steps = smaller<int>(kDepthBlock, depth - k0);
-      packPlanes(p, chunkAt(part / depthBlocks), tiling, k0, steps,
-                 packedColumns + (part / depthBlocks * depth + k0) * padded);
-      return true;
+      return packColumnsOf(part / depthBlocks, k0, steps, worker,
+                           packedColumns + (part / depthBlocks * depth + k0) * padded);
     });
+    if (failure != kOk) return failure;
   }
   return runParts(call, chunks * rowParts, [&](ptrdiff_t part, int worker) {
     const PlaneChunk chunk = chunkAt(part / rowParts);
@@ -159,27 +191,23 @@ Failure multiplyPlanes(const Call& call, const PlaneProduct<T>& p, const PlaneCu
     T* own = sharesColumns ? nullptr : scratchOf<T>(call, worker, 2, static_cast<size_t>(padded) * block);
     T* c = target.at(chunk, firstRow);
     const bool isDirect = c != nullptr;
-    const ptrdiff_t pitch = isDirect ? p.plane() : padded;
+    const ptrdiff_t pitch = isDirect ? p.windows() : padded;
     if (!isDirect) c = scratchOf<T>(call, worker, 3, static_cast<size_t>(rows) * padded);
     if ((!sharesColumns && !own) || !c) return false;
     for (int k0 = 0; k0 < depth; k0 += kDepthBlock) {
       const int steps = smaller<int>(kDepthBlock, depth - k0);
       const T* panels = sharesColumns ? packedColumns + (part / rowParts * depth + k0) * padded : own;
-      if (!sharesColumns) packPlanes(p, chunk, tiling, k0, steps, own);
+      if (!sharesColumns && !packColumnsOf(part, k0, steps, worker, own)) return false;
       for (int row = 0; row < rows; row += blockRows) {
         const ptrdiff_t at = firstRow + row;
         const RowBlock<T> rowsOfA =
             packsRows
                 ? RowBlock<T>{packedRows + (static_cast<ptrdiff_t>(chunk.group) * depth + k0) * p.rows + at * steps, 0,
                               0, true}
-                : RowBlock<T>{p.weights + chunk.group * p.groupPitch + at * p.rowPitch + k0 * p.channelPitch,
-                              p.rowPitch, p.channelPitch, false};
-        multiplyBlock<T>(
-            tiling, smaller(blockRows, rows - row), chunk.columns(), steps, [&](int, int) { return rowsOfA; },
-            [&](int, int, ptrdiff_t j, int, int width) {
-              return ColumnPanel<T>{panels + j * steps, width};
-            },
-            c + row * pitch, pitch, k0 > 0);
+                : RowBlock<T>{p.weights + chunk.group * p.groupPitch + at * p.rowPitch + k0 * p.stepPitch(), p.rowPitch,
+                              p.stepPitch(), false};
+        multiplyPacked<T>(tiling, smaller(blockRows, rows - row), chunk.columns(), steps, rowsOfA, panels,
+                          c + row * pitch, pitch, k0 > 0);
       }
     }
     if (!isDirect) target.take(chunk, firstRow, rows, c, pitch);
@@ -187,30 +215,39 @@ Failure multiplyPlanes(const Call& call, const PlaneProduct<T>& p, const PlaneCu
   });
 }
 
-// The result as planes of its own, [images, groups * rows, plane].
+// The result's elements where they belong.
 template <typename T>
-struct PlanesAsTheyAre {
-  T* out;
-  ptrdiff_t groups, rows, plane;
+struct ToPlanes {
+  const WindowProduct<T>& p;
+  const ResultPlanes<T>& result;
 
-  T* planeAt(const PlaneChunk& chunk, int image, int row) const {
-    return out + ((static_cast<ptrdiff_t>(image) * groups + chunk.group) * rows + row) * plane;
-  }
   T* at(const PlaneChunk& chunk, int row) const {
-    return chunk.images == 1 ? planeAt(chunk, chunk.image, row) + chunk.pixel : nullptr;
+    if (!result.isDense() || chunk.images > 1) return nullptr;
+    return result.planeOf(p, chunk.image, chunk.group, row) + chunk.pixel;
   }
-  void take(const PlaneChunk& chunk, int row, int count, const T* result, ptrdiff_t pitch) const {
+  void take(const PlaneChunk& chunk, int row, int count, const T* computed, ptrdiff_t pitch) const {
     for (int i = 0; i < count; ++i) {
-      for (int image = 0; image < chunk.images; ++image)
-        copyElements(planeAt(chunk, chunk.image + image, row + i), result + i * pitch + image * plane, plane);
+      for (int image = 0; image < chunk.images; ++image) {
+        T* plane = result.planeOf(p, chunk.image + image, chunk.group, row + i);
+        const T* from = computed + i * pitch + image * chunk.pixels;
+        if (result.isDense()) {
+          copyElements(plane + chunk.pixel, from, chunk.pixels);
+          continue;
+        }
+        for (ptrdiff_t done = 0, run; done < chunk.pixels; done += run) {
+          const ptrdiff_t y = (chunk.pixel + done) / p.x.windows, x = (chunk.pixel + done) % p.x.windows;
+          run = smaller(p.x.windows - x, chunk.pixels - done);
+          result.put(plane, static_cast<int>(y), static_cast<int>(x), from + done, run);
+        }
+      }
     }
   }
 };
 
 template <typename T>
-Failure multiplyPlanes(const Call& call, const PlaneProduct<T>& p, T* out) {
-  const int unit = tilingFor(p.rows, p.plane(), Vec<T>::lanes).rows;
-  return multiplyPlanes(call, p, planeCut(p, false, unit), PlanesAsTheyAre<T>{out, p.groups, p.rows, p.plane()});
+Failure multiplyPlanes(const Call& call, const WindowProduct<T>& p, const ResultPlanes<T>& result) {
+  const int unit = tilingFor(p.rows, p.windows(), Vec<T>::lanes).rows;
+  return multiplyPlanes(call, p, planeCut(p, false, result.isDense(), unit), ToPlanes<T>{p, result});
 }
 
 }  // namespace

@@ -8,13 +8,16 @@
 namespace saddlepoint {
 namespace {
 
-// One axis: window y looks at the elements y * step + tap[t], tap ascending or not, which may lie outside of the image.
+// One axis: window y looks at the elements y * step + tapAt(t), which may lie outside of the image.
 struct WindowAxis {
   int size;     // of the image
   int windows;  // how many
   int step;
   int taps;
   int firstTap, lastTap;  // the least and the greatest
+  int tapStep = 1;        // from one to the next; may be negative
+
+  int tapAt(int tap) const { return (tapStep < 0 ? lastTap : firstTap) + tap * tapStep; }
 };
 
 struct TileShape {
@@ -108,10 +111,35 @@ void copyStrided(T* out, const T* from, ptrdiff_t step, ptrdiff_t count) {
   for (; i < count; ++i) out[i] = from[i * step];
 }
 
+// evens[i] = from[2 * i], odds[i] = from[2 * i + 1]
+template <typename T>
+void splitPairs(const T* from, ptrdiff_t count, T* evens, T* odds) {
+  using V = Vec<T>;
+  using Every = typename LanesOf<V::lanes>::type;
+  for (; count > 0; from += 2 * V::lanes, evens += V::lanes, odds += V::lanes, count -= 2 * V::lanes) {
+    if (count >= 2 * V::lanes) {
+      const V low = V::load(from), high = V::load(from + V::lanes);
+      evenLanes(low, high, Every()).store(evens);
+      oddLanes(low, high, Every()).store(odds);
+      continue;
+    }
+    const int left = static_cast<int>(count);
+    const V low = V::loadPartial(from, smaller<int>(left, V::lanes));
+    const V high = left > V::lanes ? V::loadPartial(from + V::lanes, left - V::lanes) : V::zero();
+    evenLanes(low, high, Every()).storePartial(evens, (left + 1) / 2);
+    oddLanes(low, high, Every()).storePartial(odds, left / 2);
+  }
+}
+
 // One row of an image, `from`, as a tile has it. What lies outside of it is written only if `fill`.
 template <typename T>
 void copyTileRow(const TileShape& tile, const T* from, bool fill, T outside, T* out) {
   const int step = tile.x.step, width = tile.x.size;
+  if (!fill && tile.columnPhases == 2 && step == 2 && tile.x.firstTap <= 0) {
+    const ptrdiff_t before = -tile.x.firstTap, odd = before + 1;
+    return splitPairs(from, smaller<ptrdiff_t>(width, 2 * tile.pitch - before),
+                      out + before % 2 * tile.columnPhase + before / 2, out + odd % 2 * tile.columnPhase + odd / 2);
+  }
   for (int phase = 0; phase < tile.columnPhases; ++phase) {
     T* to = out + phase * tile.columnPhase;
     const ptrdiff_t start = tile.x.firstTap + phase;  // image column of element 0; may be negative
@@ -175,12 +203,13 @@ inline int windowRuns(const TileShape& tile, int windowRows, ptrdiff_t imagePitc
 }
 
 // out[k * pitch + i] = window i at tap k, where `tile` + taps[k] is tap k of window (0, 0). Copies whole vectors: up to
-// a vector behind the tile is read, and up to a vector behind each row of `out` written, before that row is.
+// a vector behind the tile is read, and up to a vector behind each row of `out` but the last one written, before the
+// next row is.
 template <typename T>
 void gatherWindows(const T* tile, const ptrdiff_t* taps, int depth, const WindowRun* runs, int runCount,
                    ptrdiff_t pitch, T* out) {
   using V = Vec<T>;
-  for (int k = 0; k < depth; ++k, out += pitch) {
+  for (int k = 0; k < depth - 1; ++k, out += pitch) {
     const T* from = tile + taps[k];
     for (int r = 0; r < runCount; ++r) {
       const T* source = from + runs[r].offset;
@@ -188,6 +217,8 @@ void gatherWindows(const T* tile, const ptrdiff_t* taps, int depth, const Window
       for (int i = 0; i < runs[r].count; i += V::lanes) V::load(source + i).store(to + i);
     }
   }
+  for (int r = 0; r < runCount; ++r)
+    copyElements(out + runs[r].at, tile + taps[depth - 1] + runs[r].offset, runs[r].count);
 }
 
 }  // namespace

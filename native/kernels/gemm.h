@@ -137,5 +137,26 @@ void multiplyBlock(const Tiling& tiling, int rows, ptrdiff_t columns, int depth,
   }
 }
 
+// Contractions up to so short are bound by writing C: then each panel of rows goes along all columns at once.
+enum { kShallow = 32 };
+
+// The same for one block of the contraction whose columns are packed as panels one behind the other.
+template <typename T>
+void multiplyPacked(const Tiling& tiling, int rows, ptrdiff_t columns, int steps, const RowBlock<T>& a, const T* panels,
+                    T* c, ptrdiff_t cRow, bool add) {
+  const int together = steps <= kShallow ? tiling.rows : rows;
+  for (int row = 0; row < rows; row += together) {
+    multiplyBlock<T>(
+        tiling, smaller(together, rows - row), columns, steps,
+        [&](int, int) {
+          return RowBlock<T>{a.from(row, steps), a.row, a.depth, a.packed};
+        },
+        [&](int, int, ptrdiff_t j, int, int width) {
+          return ColumnPanel<T>{panels + j * steps, width};
+        },
+        c + row * cRow, cRow, add);
+  }
+}
+
 }  // namespace
 }  // namespace saddlepoint

@@ -77,12 +77,8 @@ Failure multiplyLarge(const Call& call, int rows, ptrdiff_t columns, int depth, 
       });
       const Failure failure = runParts(call, rowParts * columnParts, [&](int part, int worker) {
         const auto of = blockOf(part / columnParts, part % columnParts);
-        multiplyBlock<T>(
-            tiling, of.rows, of.columns, steps, [&](int, int) { return PackedRows<T>{packedA + of.row * steps}; },
-            [&](int, int, ptrdiff_t j, int, int width) {
-              return ColumnPanel<T>{packedB + (of.column + j) * steps, width};
-            },
-            c + of.row * columns + first + of.column, columns, k0 > 0);
+        multiplyPacked<T>(tiling, of.rows, of.columns, steps, {packedA + of.row * steps, 0, 0, true},
+                          packedB + of.column * steps, c + of.row * columns + first + of.column, columns, k0 > 0);
         return k0 + steps < depth || finish(worker, of.row, of.rows, first + of.column, of.columns);
       });
       if (failure != kOk) return failure;

@@ -66,6 +66,10 @@ void microKernel(int depth, const T* a, ptrdiff_t aRow, ptrdiff_t aDepth, const 
       }
       multiply(kGroup);
     }
+  } else if (adjacent) {  // too short for that: C of the next columns
+    for (int i = 0; i < rows; ++i) {
+      for (int j = 0; j < linesOfRow; ++j) prefetchWrite(c + i * cRow + vectors * V::lanes + j * line);
+    }
   }
   multiply(depth);
   if (columns == vectors * V::lanes) {

@@ -72,27 +72,31 @@ void benchMatmul(const TestedIsa& isa, double peak, const std::vector<Product>& 
   }
 }
 
-void benchConv(const TestedIsa& isa, double peak, const std::string& filter) {
+void benchConv(const TestedIsa& isa, double peak, const std::string& filter, const std::string& direction) {
   std::mt19937 random(2);
   TestServices services(1);
   struct Case {
     int n, c, h, o, k, stride, padding, groups;
   };
-  for (const Case& c :
-       {Case{8, 64, 56, 64, 3, 1, 1, 1},     Case{8, 128, 28, 128, 3, 1, 1, 1},   Case{8, 256, 14, 256, 3, 1, 1, 1},
-        Case{8, 512, 7, 512, 3, 1, 1, 1},    Case{64, 1, 28, 32, 3, 1, 1, 1},     Case{64, 32, 28, 32, 3, 1, 1, 1},
-        Case{64, 1, 28, 6, 5, 1, 2, 1},      Case{64, 6, 14, 16, 5, 1, 0, 1},     Case{32, 16, 8, 32, 3, 1, 1, 1},
-        Case{32, 1, 8, 16, 3, 1, 1, 1},      Case{8, 64, 56, 128, 3, 2, 1, 1},    Case{8, 64, 56, 64, 1, 1, 0, 1},
-        Case{1, 3, 224, 64, 7, 2, 3, 1},     Case{8, 144, 56, 144, 3, 1, 1, 144}, Case{32, 64, 32, 64, 3, 1, 1, 1},
-        Case{32, 128, 16, 128, 3, 1, 1, 1},  Case{32, 256, 8, 256, 3, 1, 1, 1},   Case{32, 512, 4, 512, 3, 1, 1, 1},
-        Case{1, 64, 56, 64, 3, 1, 1, 1},     Case{1, 512, 7, 512, 3, 1, 1, 1},    Case{1, 256, 14, 512, 3, 2, 1, 1},
-        Case{8, 256, 14, 512, 3, 2, 1, 1},   Case{32, 64, 32, 128, 3, 2, 1, 1},   Case{32, 128, 16, 256, 3, 2, 1, 1},
-        Case{32, 256, 8, 512, 3, 2, 1, 1},   Case{32, 64, 32, 128, 1, 2, 0, 1},   Case{32, 256, 8, 512, 1, 2, 0, 1},
-        Case{32, 3, 32, 64, 3, 1, 1, 1},     Case{8, 256, 56, 64, 1, 1, 0, 1},    Case{8, 512, 28, 128, 1, 1, 0, 1},
-        Case{8, 2048, 7, 512, 1, 1, 0, 1},   Case{8, 512, 7, 2048, 1, 1, 0, 1},   Case{1, 512, 7, 2048, 1, 1, 0, 1},
-        Case{8, 96, 112, 96, 3, 2, 1, 96},   Case{8, 384, 14, 384, 3, 1, 1, 384}, Case{8, 960, 7, 960, 3, 1, 1, 960},
-        Case{8, 192, 28, 192, 3, 2, 1, 192}, Case{8, 24, 56, 144, 1, 1, 0, 1},    Case{8, 144, 56, 24, 1, 1, 0, 1},
-        Case{1, 256, 14, 512, 1, 2, 0, 1},   Case{8, 576, 14, 576, 3, 2, 1, 576}}) {
+  Case own{0, 0, 0, 0, 1, 1, 0, 1};
+  const bool isOwn = std::sscanf(filter.c_str(), "%dx%dx%dto%dk%ds%dp%dg%d", &own.n, &own.c, &own.h, &own.o, &own.k,
+                                 &own.stride, &own.padding, &own.groups) >= 4;
+  const std::vector<Case> usual = {
+      Case{8, 64, 56, 64, 3, 1, 1, 1},     Case{8, 128, 28, 128, 3, 1, 1, 1},   Case{8, 256, 14, 256, 3, 1, 1, 1},
+      Case{8, 512, 7, 512, 3, 1, 1, 1},    Case{64, 1, 28, 32, 3, 1, 1, 1},     Case{64, 32, 28, 32, 3, 1, 1, 1},
+      Case{64, 1, 28, 6, 5, 1, 2, 1},      Case{64, 6, 14, 16, 5, 1, 0, 1},     Case{32, 16, 8, 32, 3, 1, 1, 1},
+      Case{32, 1, 8, 16, 3, 1, 1, 1},      Case{8, 64, 56, 128, 3, 2, 1, 1},    Case{8, 64, 56, 64, 1, 1, 0, 1},
+      Case{1, 3, 224, 64, 7, 2, 3, 1},     Case{8, 144, 56, 144, 3, 1, 1, 144}, Case{32, 64, 32, 64, 3, 1, 1, 1},
+      Case{32, 128, 16, 128, 3, 1, 1, 1},  Case{32, 256, 8, 256, 3, 1, 1, 1},   Case{32, 512, 4, 512, 3, 1, 1, 1},
+      Case{1, 64, 56, 64, 3, 1, 1, 1},     Case{1, 512, 7, 512, 3, 1, 1, 1},    Case{1, 256, 14, 512, 3, 2, 1, 1},
+      Case{8, 256, 14, 512, 3, 2, 1, 1},   Case{32, 64, 32, 128, 3, 2, 1, 1},   Case{32, 128, 16, 256, 3, 2, 1, 1},
+      Case{32, 256, 8, 512, 3, 2, 1, 1},   Case{32, 64, 32, 128, 1, 2, 0, 1},   Case{32, 256, 8, 512, 1, 2, 0, 1},
+      Case{32, 3, 32, 64, 3, 1, 1, 1},     Case{8, 256, 56, 64, 1, 1, 0, 1},    Case{8, 512, 28, 128, 1, 1, 0, 1},
+      Case{8, 2048, 7, 512, 1, 1, 0, 1},   Case{8, 512, 7, 2048, 1, 1, 0, 1},   Case{1, 512, 7, 2048, 1, 1, 0, 1},
+      Case{8, 96, 112, 96, 3, 2, 1, 96},   Case{8, 384, 14, 384, 3, 1, 1, 384}, Case{8, 960, 7, 960, 3, 1, 1, 960},
+      Case{8, 192, 28, 192, 3, 2, 1, 192}, Case{8, 24, 56, 144, 1, 1, 0, 1},    Case{8, 144, 56, 24, 1, 1, 0, 1},
+      Case{1, 256, 14, 512, 1, 2, 0, 1},   Case{8, 576, 14, 576, 3, 2, 1, 576}};
+  for (const Case& c : isOwn ? std::vector<Case>{own} : usual) {
     const int out = (c.h + 2 * c.padding - c.k) / c.stride + 1;
     Tensor<float> x = Tensor<float>({c.n, c.c, c.h, c.h}).normals(random),
                   w = Tensor<float>({c.o, c.c / c.groups, c.k, c.k}).normals(random);
@@ -100,7 +104,7 @@ void benchConv(const TestedIsa& isa, double peak, const std::string& filter) {
     const double flops = 2.0 * c.n * c.o * out * out * (c.c / c.groups) * c.k * c.k;
     char what[96];
     std::snprintf(what, sizeof what, "conv N%d C%d %d^2 O%d k%d s%d g%d", c.n, c.c, c.h, c.o, c.k, c.stride, c.groups);
-    if (std::string(what).find(filter) == std::string::npos) continue;
+    if (!isOwn && std::string(what).find(filter) == std::string::npos) continue;
     const bool transformable = c.k == 3 && c.stride == 1 && c.groups == 1;
     const auto timeOne = [&](const char* name, double winograd, Kernel kernel, const Tensor<float>& left,
                              const Tensor<float>& right, const Tensor<float>& to) {
@@ -113,6 +117,7 @@ void benchConv(const TestedIsa& isa, double peak, const std::string& filter) {
     };
     const auto time = [&](const char* name, Kernel kernel, const Tensor<float>& left, const Tensor<float>& right,
                           const Tensor<float>& to) {
+      if (std::string(name).find(direction) == std::string::npos) return;
       timeOne(name, 0, kernel, left, right, to);
       if (transformable) timeOne(name, 1, kernel, left, right, to);
     };
@@ -173,7 +178,9 @@ void benchMemoryBound(const TestedIsa& isa) {
 }  // namespace
 }  // namespace saddlepoint
 
-// bench_gemm [matmul|conv|memory] [products, as 128x512x784B | part of a convolution's name]
+// bench_gemm [matmul|conv|memory] [products, as 128x512x784B | part of a convolution's name, or one as
+// 8x256x14to512k3s2p1g1: images, channels, size, output channels, and what is left out is a 1x1 window, 1, 0 and 1]
+// [fwd|dx|dw]
 int main(int count, char** arguments) {
   const std::string only = count > 1 ? arguments[1] : "";
   const auto wanted = [&](const char* name) { return only.empty() || only == name; };
@@ -188,7 +195,7 @@ int main(int count, char** arguments) {
     const double peak = isa.fmaPeak(0.3);
     std::printf("%s: peak %.1f GFLOP/s\n", isa.name, peak);
     if (wanted("matmul")) saddlepoint::benchMatmul(isa, peak, products);
-    if (wanted("conv")) saddlepoint::benchConv(isa, peak, count > 2 ? arguments[2] : "");
+    if (wanted("conv")) saddlepoint::benchConv(isa, peak, count > 2 ? arguments[2] : "", count > 3 ? arguments[3] : "");
     if (wanted("memory")) saddlepoint::benchMemoryBound(isa);
   }
 }

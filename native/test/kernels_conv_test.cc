@@ -90,6 +90,17 @@ TYPED_TEST(ConvTest, ChosenShapes) {
       {1, 1, 30, 30, 1, 1, 1},
       {9, 12, 9, 10, 30, 1, 1, 2, 3, 0, 0, 1, 1, 3},
       {2, 20, 33, 40, 16, 1, 1, 3, 2, 0, 0, 1, 1, 2},
+      // panels of windows: images side by side, chunks that begin within a row, rows in parts, plain weights, groups,
+      // one column, dilation, more taps than a block of the contraction
+      {11, 9, 14, 14, 70, 3, 3, 2, 2, 1, 1},
+      {7, 66, 5, 5, 90, 3, 3, 1, 1, 1, 1},
+      {2, 10, 47, 51, 40, 3, 3, 2, 2, 1, 1},
+      {1, 33, 29, 31, 130, 3, 3, 2, 2, 1, 1},
+      {1, 60, 9, 9, 300, 3, 3, 1, 1, 1, 1},
+      {5, 12, 12, 13, 40, 2, 3, 3, 2, 0, 1, 1, 1, 2},
+      {9, 8, 20, 1, 40, 3, 1, 2, 1, 1, 0},
+      {6, 8, 14, 15, 50, 3, 3, 1, 2, 3, 2, 3, 2},
+      {3, 2, 24, 25, 40, 17, 18, 3, 1, 2, 3},
       // input gradients summed over taps: strides, dilation, groups, padding beyond the image, one pixel, rows in parts
       {3, 6, 13, 9, 129, 3, 3, 2, 2, 1, 1},
       {2, 4, 11, 17, 256, 3, 2, 3, 2, 2, 0, 1, 2, 2},
@@ -173,7 +184,7 @@ TYPED_TEST(ConvTest, TheBitsDependNeitherOnThreadsNorOnTheOtherImagesNorOnTheIns
   std::mt19937 random(4);
   for (Shape s : {Shape{6, 16, 14, 14, 20, 3, 3, 1, 1, 1, 1}, Shape{6, 16, 15, 15, 20, 3, 3, 2, 2, 1, 1},
                   Shape{6, 16, 9, 9, 16, 3, 3, 1, 1, 1, 1, 1, 1, 16}, Shape{6, 4, 37, 37, 4, 5, 5, 2, 2, 2, 2, 1, 1, 4},
-                  Shape{40, 4, 28, 28, 6, 5, 5}}) {
+                  Shape{40, 4, 28, 28, 6, 5, 5}, Shape{9, 30, 14, 14, 70, 3, 3, 2, 2, 1, 1}}) {
     Tensor<T> x = Tensor<T>(s.x()).normals(random), weight = Tensor<T>(s.weight()).normals(random),
               g = Tensor<T>(s.out()).normals(random);
     std::vector<std::vector<T>> fused;

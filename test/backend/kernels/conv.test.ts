@@ -26,6 +26,11 @@ const cases: [string, Case][] = [
   ['3x3 of one channel', { x: [5, 1, 8, 8], weight: [16, 1, 3, 3], padding: [1, 1] }],
   ['3x3 on odd sizes', { x: [1, 17, 9, 11], weight: [19, 17, 3, 3] }],
   ['3x3 with stride 2', { x: [2, 6, 15, 14], weight: [7, 6, 3, 3], stride: [2, 2], padding: [1, 1] }],
+  [
+    'small images with stride 2, side by side',
+    { x: [6, 5, 9, 7], weight: [40, 5, 3, 3], stride: [2, 2], padding: [1, 1] },
+  ],
+  ['many output channels of one image', { x: [1, 9, 7, 6], weight: [140, 9, 3, 3], padding: [1, 1] }],
   ['a stem of 7x7 with stride 2', { x: [1, 3, 23, 25], weight: [8, 3, 7, 7], stride: [2, 2], padding: [3, 3] }],
   ['dilation', { x: [2, 3, 12, 13], weight: [4, 3, 3, 2], dilation: [2, 3], padding: [2, 1] }],
   [
@@ -34,6 +39,7 @@ const cases: [string, Case][] = [
   ],
   ['padding beyond the kernel', { x: [1, 2, 4, 3], weight: [3, 2, 2, 2], padding: [3, 4] }],
   ['a kernel as large as the image', { x: [4, 3, 5, 6], weight: [10, 3, 5, 6] }],
+  ['more than 128 taps', { x: [2, 1, 14, 13], weight: [2, 1, 12, 12], padding: [1, 1] }],
   ['groups', { x: [2, 12, 7, 7], weight: [15, 4, 3, 3], padding: [1, 1], groups: 3 }],
   ['depthwise', { x: [2, 21, 9, 10], weight: [21, 1, 3, 3], padding: [1, 1], groups: 21 }],
   [
@@ -161,6 +167,10 @@ describe.each(backends)('convolutions on %s', (_name, backend) => {
       ['3x3', { x: [2, 4, 6, 6], weight: [8, 4, 3, 3] }],
       ['1x1 on small images, side by side', { x: [6, 4, 4, 4], weight: [8, 4, 1, 1] }],
       ['many output channels with stride 2', { x: [2, 4, 6, 6], weight: [128, 4, 3, 3], stride: [2, 2] }],
+      [
+        'small images with stride 2, side by side',
+        { x: [5, 4, 7, 7], weight: [40, 4, 3, 3], stride: [2, 2], padding: [1, 1] },
+      ],
     ] as [string, Case][])(
       'propagates NaN and infinity into the windows that hold them, and no others: %s',
       (_title, conv) => {
