@@ -39,8 +39,10 @@ export class Peers {
     return contenders;
   }
 
+  /** Ends them all; what is needed again starts again. */
   close(): void {
     for (const peer of this.#running.values()) peer?.close();
+    this.#running.clear();
   }
 
   async #start(spec: PeerSpec, threads: number): Promise<Peer | null> {
