@@ -6,6 +6,7 @@
 #include "conv_depthwise.h"
 #include "conv_planes.h"
 #include "conv_position_product.h"
+#include "conv_sum_over_taps.h"
 #include "winograd_product.h"
 
 namespace saddlepoint {
@@ -54,82 +55,6 @@ Failure runPhase(const Call& call, const ConvShape& s, const Phase& phaseY, cons
   return paysByPositions(p) ? multiplyByPositions(call, p, result) : multiplyPlanes(call, p, result);
 }
 
-// The gradients' planes times every tap of every weight.
-template <typename T>
-WindowProduct<T> tapProduct(const Call& call, const ConvShape& s) {
-  WindowProduct<T> p;
-  p.images = s.images;
-  p.groups = s.groups;
-  p.channels = s.outChannels;
-  p.rows = s.inChannels * s.taps();
-  p.y = forwardAxis(s.outHeight, s.outHeight, 1, 0, 1, 1);
-  p.x = forwardAxis(s.outWidth, s.outWidth, 1, 0, 1, 1);
-  p.source = static_cast<const T*>(call.inputs[0].data);
-  p.weights = static_cast<const T*>(call.inputs[1].data);
-  p.tapPitchX = p.tapPitchY = 0;
-  p.rowPitch = 1;
-  p.channelPitch = p.rows;
-  p.groupPitch = p.channelPitch * p.channels;
-  return p;
-}
-
-// Adds each product to the pixel that its tap looks at, tap by tap.
-template <typename T>
-struct SumOverTaps {
-  const ConvShape& s;
-  T* out;
-
-  T* at(const PlaneChunk&, int) const { return nullptr; }
-  void take(const PlaneChunk& chunk, int row, int rows, const T* result, ptrdiff_t pitch) const {
-    const int taps = s.taps();
-    const ptrdiff_t plane = static_cast<ptrdiff_t>(s.height) * s.width;
-    for (int channel = row / taps; channel < (row + rows) / taps; ++channel) {
-      for (int image = 0; image < chunk.images; ++image) {
-        T* to =
-            out +
-            ((static_cast<ptrdiff_t>(chunk.image + image) * s.groups + chunk.group) * s.inChannels + channel) * plane;
-        const T* from = result + (channel * taps - row) * pitch + image * chunk.pixels;
-        fillWith(to, plane, T(0));
-        for (int tap = 0; tap < taps; ++tap, from += pitch) addTap(tap / s.kernelX, tap % s.kernelX, from, to);
-      }
-    }
-  }
-
- private:
-  // Windows whose tap lies in the image: [first, end).
-  static void inside(int windows, int size, int stride, ptrdiff_t offset, ptrdiff_t* first, ptrdiff_t* end) {
-    *first = offset >= 0 ? 0 : ceilDivide(-offset, stride);
-    *end = offset >= size ? 0 : smaller<ptrdiff_t>(windows, (size - 1 - offset) / stride + 1);
-  }
-
-  void addTap(int tapY, int tapX, const T* from, T* to) const {
-    const ptrdiff_t offsetY = static_cast<ptrdiff_t>(tapY) * s.dilationY - s.paddingY,
-                    offsetX = static_cast<ptrdiff_t>(tapX) * s.dilationX - s.paddingX;
-    ptrdiff_t firstY, endY, firstX, endX;
-    inside(s.outHeight, s.height, s.strideY, offsetY, &firstY, &endY);
-    inside(s.outWidth, s.width, s.strideX, offsetX, &firstX, &endX);
-    for (ptrdiff_t y = firstY; y < endY; ++y) {
-      T* row = to + (y * s.strideY + offsetY) * s.width + offsetX;
-      for (ptrdiff_t x = firstX; x < endX; ++x) row[x * s.strideX] += from[y * s.outWidth + x];
-    }
-  }
-};
-
-// Where that costs less than short vectors of windows and weights packed with transposes: sums are long enough to
-// outweigh adding up, and images of the gradient few or small, above all if each remainder has but a few of its taps.
-bool paysToSumOverTaps(const ConvShape& s) {
-  const bool isStrided = s.strideY > 1 || s.strideX > 1;
-  const int64_t windows = static_cast<int64_t>(s.outHeight) * s.outWidth;
-  return s.outChannels >= 128 && (windows <= (isStrided ? 1024 : 64) || s.images * windows <= kFewWindows);
-}
-
-template <typename T>
-Failure sumOverTaps(const Call& call, const ConvShape& s) {
-  const WindowProduct<T> p = tapProduct<T>(call, s);
-  return multiplyPlanes(call, p, planeCut(p, true, false, s.taps()),
-                        SumOverTaps<T>{s, static_cast<T*>(call.outputs[0].data)});
-}
-
 WinogradProduct<float> winogradInputGrad(const Call& call, const ConvShape& s) {
   WinogradProduct<float> p;
   p.images = s.images;
@@ -151,21 +76,20 @@ Failure conv2dInputGrad(const Call& call) {
   const View &g = call.inputs[0], &weight = call.inputs[1], &out = call.outputs[0];
   if (out.size == 0) return kOk;
   const ConvShape s = convShape(call, out, weight, g);
-  if (g.size > 0 && weight.size > 0 && isDepthwiseRows(s)) return SADDLEPOINT_DEPTHWISE(T, depthwiseInputGrad, call, s);
-  if (g.size > 0 && weight.size > 0 && s.isPointwise()) {
+  if (g.size == 0 || weight.size == 0) return fillZero<T>(out), kOk;
+  if (isDepthwiseRows(s)) return SADDLEPOINT_DEPTHWISE(T, depthwiseInputGrad, call, s);
+  if (s.isPointwise()) {
     if (s.strideY == 1 && s.strideX == 1)
       return multiplyPlanes(call, tapProduct<T>(call, s),
                             ResultPlanes<T>{static_cast<T*>(out.data), s.height, s.width});
     return sumOverTaps<T>(call, s);
   }
-  // Pixels that no window reaches stay zero.
-  if (s.strideY > 1 || s.strideX > 1 || g.size == 0 || weight.size == 0) fillZero<T>(out);
-  if (g.size == 0 || weight.size == 0) return kOk;
   if constexpr (sizeof(T) == sizeof(float)) {
     if (s.isWinogradShape() && winogradPays(s.images, s.outChannels, s.inChannels, s.height, s.width))
       return winogradProduct(call, winogradInputGrad(call, s));
   }
   if (paysToSumOverTaps(s)) return sumOverTaps<T>(call, s);
+  if (s.strideY > 1 || s.strideX > 1) fillZero<T>(out);  // pixels that no window reaches
   for (int y = 0; y < smaller(s.strideY, s.height); ++y) {
     for (int x = 0; x < smaller(s.strideX, s.width); ++x) {
       const Failure failure = runPhase(call, s, {y, s.strideY, s.paddingY, s.dilationY, s.kernelY},

@@ -14,7 +14,16 @@ struct PlaneCut {
   int rows;
 };
 
-enum { kColumnsAtATime = 256, kLeastParts = 8, kLeastPartWork = 1 << 19, kResultBytes = 1 << 19 };
+enum { kColumnsAtATime = 256, kLeastParts = 8, kLeastPartWork = 1 << 19, kResultBytes = 1 << 19, kTileBytes = 1 << 20 };
+
+// Room for the tile of one block of the contraction.
+template <typename T>
+size_t paddedElements(const WindowProduct<T>& p, const PlaneCut& cut) {
+  if (p.isPointwise()) return 0;
+  const ptrdiff_t rows = smaller<ptrdiff_t>(p.y.windows, (cut.pixels - 2) / p.x.windows + 2);
+  const ptrdiff_t channels = smaller(p.channels, kDepthBlock / p.taps() + 2);
+  return channels * cut.images * tileShape(p.y, p.x, static_cast<int>(rows)).planePitch + Vec<T>::lanes;
+}
 
 // A part's result has `rows` rows, whole units of them, and stays in the second-level cache if it does not go to its
 // place at once.
@@ -25,6 +34,7 @@ PlaneCut planeCut(const WindowProduct<T>& p, bool wholeImages, bool isDirect, in
   if (plane <= kColumnsAtATime / 2) {
     const ptrdiff_t chunks = ceilDivide(p.images, kColumnsAtATime / plane);
     cut.images = static_cast<int>(ceilDivide(p.images, chunks));
+    while (cut.images > 1 && paddedElements(p, cut) * sizeof(T) > kTileBytes) cut.images = (cut.images + 1) / 2;
   } else if (!wholeImages) {
     const ptrdiff_t chunks = ceilDivide(plane, kColumnsAtATime + kColumnsAtATime / 4);
     cut.pixels = smaller(plane, ceilDivide(ceilDivide(plane, chunks), width) * width);
@@ -126,15 +136,6 @@ void packWindows(const WindowProduct<T>& p, const PlaneChunk& chunk, const Tilin
     gatherWindows(padded, offsets, steps, runs, found, width, panel);
     column += count;
   }
-}
-
-// Room for the tile of one block of the contraction.
-template <typename T>
-size_t paddedElements(const WindowProduct<T>& p, const PlaneCut& cut) {
-  if (p.isPointwise()) return 0;
-  const ptrdiff_t rows = smaller<ptrdiff_t>(p.y.windows, (cut.pixels - 2) / p.x.windows + 2);
-  const ptrdiff_t channels = smaller(p.channels, kDepthBlock / p.taps() + 2);
-  return channels * cut.images * tileShape(p.y, p.x, static_cast<int>(rows)).planePitch + Vec<T>::lanes;
 }
 
 // target.at(chunk, row) is where that row of the result goes, or null: then target.take(chunk, row, rows, result,
