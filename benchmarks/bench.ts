@@ -1,6 +1,7 @@
 import { alternate, type Contender } from './measure';
 import type { Task } from './peers/peer';
 import type { Peers } from './peers/pool';
+import { keepToProcessors } from './processors';
 import { rowOf, type Row, type Unit, type Work } from './rows';
 
 /** One figure of a suite. */
@@ -43,6 +44,18 @@ export class Bench {
     const where = { suite: this.suite, case: item.name, threads: this.threads, unit: item.unit, work };
     if (best.size === 0) this.#add(rowOf(where, ours!, null));
     for (const [name, seconds] of best) this.#add(rowOf(where, ours!, { name, amount: seconds }));
+  }
+
+  /** Runs it with this process and its peers on as many processors as threads. */
+  async onProcessorsInCommon(run: () => Promise<void>): Promise<void> {
+    this.peers.close(); // They keep to what they were started on.
+    const undo = keepToProcessors(this.threads);
+    try {
+      await run();
+    } finally {
+      undo();
+      this.peers.close();
+    }
   }
 
   /** A figure that was measured elsewhere, in seconds or bytes. */

@@ -8,7 +8,6 @@ import { compareRows, describeComparison, readRows } from './compare';
 import { pageOf } from './page';
 import { Peers } from './peers/pool';
 import { peerSpecs } from './peers/specs';
-import { keepToProcessors } from './processors';
 import { lineOf, table, type Row } from './rows';
 import { suites } from './suites';
 
@@ -27,13 +26,8 @@ async function measure({ suites: names, threads, filter, peers: peerNames }: Arg
         console.error(`${name}, threads: ${count}`);
         const note = (text: string): void => console.error(text);
         const bench = new Bench(name, count, filter, peers, (row) => note(lineOf(row)), note);
-        // Other suites use more processors than threads: JavaScript goes on while a program runs.
-        const undo = name === 'kernels' ? keepToProcessors(count) : undefined;
         await suites[name]!(bench);
         rows.push(...bench.rows);
-        if (undo === undefined) continue;
-        undo();
-        peers.close(); // They keep to what they were started on.
       }
   } finally {
     peers.close();

@@ -1,5 +1,5 @@
 import type { Bench } from '../bench';
-import { kernelCases } from '../kernels/cases';
+import { kernelCases, type KernelCase } from '../kernels/cases';
 import { contenderOf } from '../kernels/contender';
 import { measureMachine } from '../kernels/machine';
 
@@ -8,7 +8,11 @@ const giga = (perSecond: number): string => (perSecond / 1e9).toFixed(1);
 /** Each kernel on each problem, as a share of what the machine can do, which is measured first, and beside the peers. */
 export async function kernels(bench: Bench): Promise<void> {
   const wanted = kernelCases.filter(({ name }) => bench.wants(name));
-  if (wanted.length === 0) return;
+  // Other suites use more processors than threads: JavaScript goes on while a program runs.
+  if (wanted.length > 0) await bench.onProcessorsInCommon(() => compareAll(bench, wanted));
+}
+
+async function compareAll(bench: Bench, wanted: readonly KernelCase[]): Promise<void> {
   const machine = await measureMachine(bench.threads);
   bench.note(
     `FMA peak ${giga(machine.flops)} GFLOP/s (${machine.isa}); bandwidth ${giga(machine.copied)} GB/s copied, ` +

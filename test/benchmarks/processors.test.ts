@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import { Bench } from '../../benchmarks/bench';
+import { Peers } from '../../benchmarks/peers/pool';
 import { keepToProcessors, processorsOf } from '../../benchmarks/processors';
 
 const hasTaskset = spawnSync('taskset', ['--version']).status === 0;
@@ -21,5 +23,18 @@ test('lists of processors as Linux writes them', () => {
   undo();
   expect(processorsOf(within)).toEqual(processorsOf(before).slice(-1));
   expect(stdout.trim()).toMatch(new RegExp(`: ${within}$`));
+  expect(allowed()).toBe(before);
+});
+
+(hasTaskset ? test : test.skip)('a suite that fails leaves the processors as they were', async () => {
+  const before = allowed();
+  const bench = new Bench('kernels', 1, /./, new Peers([], () => undefined));
+  let within = '';
+  const failing = bench.onProcessorsInCommon(() => {
+    within = allowed();
+    return Promise.reject(new Error('no figure'));
+  });
+  await expect(failing).rejects.toThrow('no figure');
+  expect(processorsOf(within)).toHaveLength(1);
   expect(allowed()).toBe(before);
 });
