@@ -100,31 +100,21 @@ void packPixels(const WindowProduct<T>& p, const PlaneChunk& chunk, const Tiling
   }
 }
 
-// The rows of windows that a chunk has a part of, of each of its images.
-template <typename T>
-TileShape chunkTile(const WindowProduct<T>& p, ptrdiff_t pixel, ptrdiff_t pixels) {
-  return tileShape(p.y, p.x, static_cast<int>((pixel + pixels - 1) / p.x.windows - pixel / p.x.windows + 1));
-}
-
 // The same where windows have several taps: each channel is sorted into a tile once, and every tap gathers from that.
 template <typename T>
 void packWindows(const WindowProduct<T>& p, const PlaneChunk& chunk, const Tiling& tiling, int k0, int steps, T* padded,
                  T* out) {
   constexpr int lanes = Vec<T>::lanes;
-  const TileShape tile = chunkTile(p, chunk.pixel, chunk.pixels);
-  const int y0 = static_cast<int>(chunk.pixel / p.x.windows), taps = p.taps(), firstChannel = k0 / taps;
+  const int y0 = static_cast<int>(chunk.pixel / p.x.windows), taps = p.taps();
   const int windowRows = static_cast<int>((chunk.pixel + chunk.pixels - 1) / p.x.windows) + 1 - y0;
+  const TileShape tile = tileShape(p.y, p.x, windowRows);
   T* to = padded;
-  for (int channel = firstChannel; channel * taps < k0 + steps; ++channel) {
+  for (int channel = k0 / taps; channel * taps < k0 + steps; ++channel) {
     for (int image = 0; image < chunk.images; ++image, to += tile.planePitch)
       copyTilePlane(tile, p.planeOf(chunk.image + image, chunk.group, channel), y0, windowRows, T(0), to);
   }
   ptrdiff_t offsets[kDepthBlock];
-  for (int k = 0; k < steps; ++k) {
-    const int channel = (k0 + k) / taps, tap = (k0 + k) % taps;
-    offsets[k] = (channel - firstChannel) * chunk.images * tile.planePitch +
-                 tile.offset(p.y.tapAt(tap / p.x.taps), p.x.tapAt(tap % p.x.taps));
-  }
+  windowOffsets(p, tile, chunk.images * tile.planePitch, k0, steps, offsets);
   const ptrdiff_t columns = chunk.columns(), skipped = chunk.pixel - static_cast<ptrdiff_t>(y0) * p.x.windows;
   for (ptrdiff_t column = 0; column < columns;) {
     const int width = columnVectors(tiling, columns - column, lanes) * lanes;

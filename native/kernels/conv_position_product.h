@@ -45,16 +45,6 @@ bool paysByPositions(const WindowProduct<T>& p) {
          4 * depth * rowsOfWindows * vectorsOfRow;
 }
 
-template <typename T>
-void windowOffsets(const WindowProduct<T>& p, const TileShape& tile, ptrdiff_t* offsets) {
-  for (int channel = 0; channel < p.channels; ++channel) {
-    for (int tapY = 0; tapY < p.y.taps; ++tapY) {
-      for (int tapX = 0; tapX < p.x.taps; ++tapX)
-        *offsets++ = channel * tile.planePitch + tile.offset(p.y.tapAt(tapY), p.x.tapAt(tapX));
-    }
-  }
-}
-
 // Channels of a shared tile that are copied as one part.
 enum { kChannelsAtATime = 64 };
 
@@ -81,7 +71,7 @@ Failure multiplyByPositions(const Call& call, const WindowProduct<T>& p, const R
   if (!shared) return kFailMemory;
   T *packed = reinterpret_cast<T*>(shared), *sharedTiles = reinterpret_cast<T*>(shared + weightBytes);
   ptrdiff_t* offsets = reinterpret_cast<ptrdiff_t*>(shared + weightBytes + tileBytes);
-  windowOffsets(p, tile, offsets);
+  windowOffsets(p, tile, tile.planePitch, 0, p.depth(), offsets);
   const Failure failure = packWeights(call, p, tiling, p.rows, packed);
   if (failure != kOk) return failure;
 

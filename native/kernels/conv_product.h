@@ -37,10 +37,10 @@ struct WindowProduct {
     };
     return isPixel(y) && isPixel(x);
   }
-  // Whether steps of the contraction are everywhere equally far apart in the weights: taps().. by stepPitch().
-  bool isEven() const {
-    return taps() == 1 || (channelPitch == taps() * stepPitch() && tapPitchY == x.taps * stepPitch());
-  }
+  // Whether the taps of a channel are equally far apart in the weights, by stepPitch(), and whether all steps of the
+  // contraction are.
+  bool haveEvenTaps() const { return x.taps == 1 || y.taps == 1 || tapPitchY == x.taps * tapPitchX; }
+  bool isEven() const { return taps() == 1 || (haveEvenTaps() && channelPitch == taps() * stepPitch()); }
   ptrdiff_t stepPitch() const { return taps() == 1 ? channelPitch : x.taps == 1 ? tapPitchY : tapPitchX; }
 };
 
@@ -64,15 +64,26 @@ struct ResultPlanes {
   }
 };
 
+// Where steps [k0, k0 + steps) of window (0, 0) lie in tiles of the channels from that of k0 on, `channelPitch` apart.
+template <typename T>
+void windowOffsets(const WindowProduct<T>& p, const TileShape& tile, ptrdiff_t channelPitch, int k0, int steps,
+                   ptrdiff_t* offsets) {
+  const int taps = p.taps(), firstChannel = k0 / taps;
+  for (int k = k0; k < k0 + steps; ++k) {
+    const int tap = k % taps;
+    *offsets++ =
+        (k / taps - firstChannel) * channelPitch + tile.offset(p.y.tapAt(tap / p.x.taps), p.x.tapAt(tap % p.x.taps));
+  }
+}
+
 // Of all groups, each part of `rowsOfPart` rows in panels of tiling.rows, one block of the contraction after the other:
 // the panel from row `row` on, for block k0 of a group, begins at group * rows * depth + k0 * rows + row * steps.
 template <typename T>
 Failure packWeights(const Call& call, const WindowProduct<T>& p, const Tiling& tiling, int rowsOfPart, T* out) {
   const int depth = p.depth(), taps = p.taps();
-  const bool tapsFollow = p.x.taps == 1 || p.y.taps == 1 || p.tapPitchY == p.x.taps * p.tapPitchX;
   // From step k on, so many are equally far apart.
   const auto runFrom = [&](int k) {
-    return p.isEven() ? depth - k : tapsFollow ? taps - k % taps : p.x.taps - k % p.x.taps;
+    return p.isEven() ? depth - k : p.haveEvenTaps() ? taps - k % taps : p.x.taps - k % p.x.taps;
   };
   const ptrdiff_t panelsOfPart = ceilDivide(rowsOfPart, tiling.rows),
                   panelsOfGroup = ceilDivide(p.rows, rowsOfPart) * panelsOfPart;

@@ -135,6 +135,7 @@ void splitPairs(const T* from, ptrdiff_t count, T* evens, T* odds) {
 template <typename T>
 void copyTileRow(const TileShape& tile, const T* from, bool fill, T outside, T* out) {
   const int step = tile.x.step, width = tile.x.size;
+  // Both remainders at once where the edges have been filled.
   if (!fill && tile.columnPhases == 2 && step == 2 && tile.x.firstTap <= 0) {
     const ptrdiff_t before = -tile.x.firstTap, odd = before + 1;
     return splitPairs(from, smaller<ptrdiff_t>(width, 2 * tile.pitch - before),
