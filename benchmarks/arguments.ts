@@ -12,6 +12,8 @@ export interface Arguments {
   readonly json: string | null;
   /** Where they go as a page. */
   readonly html: string | null;
+  /** Whether to warm up shortly: many cases in minutes, of what no just-in-time compiler runs. */
+  readonly brief: boolean;
 }
 
 /** Two files of rows, and from where on a ratio of their times counts. */
@@ -22,7 +24,7 @@ export interface CompareArguments {
 }
 
 /**
- * `SUITE ... [--threads 1,2] [--filter re] [--peers torch,ort,tfjs] [--json FILE] [--html FILE]`; no suite stands for all of them.
+ * `SUITE ... [--threads 1,2] [--filter re] [--peers torch,ort,tfjs] [--json FILE] [--html FILE] [--brief]`; no suite stands for all of them.
  * Throws UsageError for what is not possible.
  */
 export function parseArguments(
@@ -44,6 +46,7 @@ export function parseArguments(
     peers,
     json: values.json ?? null,
     html: values.html ?? null,
+    brief: values.brief,
   };
 }
 
@@ -72,6 +75,7 @@ function parse(words: readonly string[]) {
     peers: text(''),
     json: { type: 'string' },
     html: { type: 'string' },
+    brief: { type: 'boolean', default: false },
   } as const;
   try {
     return parseArgs({ args: [...words], allowPositionals: true, options });

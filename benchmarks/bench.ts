@@ -1,4 +1,4 @@
-import { alternate, type Contender } from './measure';
+import { alternate, BRIEF_WARM_UP_SECONDS, type Contender } from './measure';
 import type { Task } from './peers/peer';
 import type { Peers } from './peers/pool';
 import { keepToProcessors } from './processors';
@@ -19,6 +19,15 @@ export interface Case {
   readonly work?: Work;
 }
 
+export interface BenchOptions {
+  /** Gets each row when it is known. */
+  readonly report?: (row: Row) => void;
+  /** Gets what is worth knowing besides rows. */
+  readonly note?: (text: string) => void;
+  /** Whether contenders are warmed up for a twentieth of the time. */
+  readonly brief?: boolean;
+}
+
 /** What a suite measures with: it gives cases, and each becomes one row for every peer, or a row without. */
 export class Bench {
   readonly rows: Row[] = [];
@@ -28,16 +37,17 @@ export class Bench {
     readonly threads: number,
     private readonly filter: RegExp,
     private readonly peers: Peers,
-    private readonly report: (row: Row) => void = () => undefined,
-    /** Gets what is worth knowing besides rows. */
-    readonly note: (text: string) => void = () => undefined,
+    private readonly options: BenchOptions = {},
   ) {}
+
+  readonly note = (text: string): void => this.options.note?.(text);
 
   async compare(item: Case): Promise<void> {
     if (!this.wants(item.name)) return;
     const { task, parameters, limits = [], work } = item;
     const rivals = [...limits, ...(task === undefined ? [] : await this.peers.open(task, this.threads, parameters))];
-    const [ours, ...theirs] = await alternate([item.ours(), ...rivals]);
+    const warmUpSeconds = this.options.brief === true ? BRIEF_WARM_UP_SECONDS : undefined;
+    const [ours, ...theirs] = await alternate([item.ours(), ...rivals], { warmUpSeconds });
     // A peer takes part once for each number of threads up to ours; the best counts.
     const best = new Map<string, number>();
     rivals.forEach(({ name }, i) => best.set(name, Math.min(best.get(name) ?? Infinity, theirs[i]!)));
@@ -66,7 +76,7 @@ export class Bench {
 
   #add(row: Row): void {
     this.rows.push(row);
-    this.report(row);
+    this.options.report?.(row);
   }
 
   wants(name: string): boolean {

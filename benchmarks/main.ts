@@ -1,4 +1,4 @@
-// npm run bench -- [SUITE ...] [--threads 1,2] [--filter re] [--peers torch,openblas,ort,tfjs] [--json FILE] [--html FILE]
+// npm run bench -- [SUITE ...] [--threads 1,2] [--filter re] [--peers torch,openblas,ort,tfjs] [--json FILE] [--html FILE] [--brief]
 // npm run bench -- compare A.json B.json [--threshold 1.1]
 import { backendInfo, setThreads } from '../lib';
 import { writeFileAtomic } from '../lib/io';
@@ -10,8 +10,9 @@ import { Peers } from './peers/pool';
 import { peerSpecs } from './peers/specs';
 import { lineOf, table, type Row } from './rows';
 import { suites } from './suites';
+import { describeSummaries, summarize } from './summary';
 
-async function measure({ suites: names, threads, filter, peers: peerNames }: Arguments): Promise<Row[]> {
+async function measure({ suites: names, threads, filter, peers: peerNames, brief }: Arguments): Promise<Row[]> {
   const { backend, isa } = backendInfo();
   console.error(`saddlepoint: backend ${backend}, ${isa}`);
   const peers = new Peers(
@@ -25,7 +26,8 @@ async function measure({ suites: names, threads, filter, peers: peerNames }: Arg
         setThreads(count);
         console.error(`${name}, threads: ${count}`);
         const note = (text: string): void => console.error(text);
-        const bench = new Bench(name, count, filter, peers, (row) => note(lineOf(row)), note);
+        const report = (row: Row): void => note(lineOf(row));
+        const bench = new Bench(name, count, filter, peers, { report, note, brief });
         await suites[name]!(bench);
         rows.push(...bench.rows);
       }
@@ -48,7 +50,7 @@ async function main(): Promise<void> {
   const possible = { suites: Object.keys(suites), peers: Object.keys(peerSpecs) };
   const given = parseArguments(process.argv.slice(2), possible);
   const rows = await measure(given);
-  console.log(table(rows));
+  console.log([table(rows), ...describeSummaries(summarize(rows))].join('\n'));
   if (given.json !== null) writeFileAtomic(given.json, `${JSON.stringify(rows, null, 2)}\n`);
   if (given.html !== null) writeFileAtomic(given.html, pageOf(rows, 'saddlepoint, measured'));
 }

@@ -12,6 +12,8 @@ export interface Contender {
 
 /** Calls before the first sample, so that just-in-time compilers are done; two at least. */
 const WARM_UP_SECONDS = 1;
+/** Enough for our kernels, and for peers without a just-in-time compiler. */
+export const BRIEF_WARM_UP_SECONDS = 0.05;
 /** A sample takes at least this long, so that the clock does not show; longer ones are interrupted on a busy machine. */
 const SAMPLE_SECONDS = 0.01;
 /** For which threads of OpenMP spin after their work. */
@@ -65,10 +67,13 @@ export async function delayDuring(run: () => Promise<unknown>): Promise<{ p99: n
 }
 
 /** Median seconds of each, over samples taken in turns: what the machine does meanwhile meets all of them alike. */
-export async function alternate(contenders: readonly Contender[], samples = 9): Promise<number[]> {
+export async function alternate(
+  contenders: readonly Contender[],
+  { samples = 9, warmUpSeconds = WARM_UP_SECONDS } = {},
+): Promise<number[]> {
   const counts: number[] = [];
   for (const contender of contenders)
-    counts.push(Math.max(1, Math.ceil(SAMPLE_SECONDS / Math.max(await warmUp(contender), 1e-8))));
+    counts.push(Math.max(1, Math.ceil(SAMPLE_SECONDS / Math.max(await warmUp(contender, warmUpSeconds), 1e-8))));
   const taken: number[][] = contenders.map(() => []);
   const rest = Math.max(...contenders.map(({ spins }) => spins ?? SPIN_MILLISECONDS));
   for (let sample = 0; sample < samples; sample++)
@@ -80,10 +85,10 @@ export async function alternate(contenders: readonly Contender[], samples = 9): 
 }
 
 /** Gives the seconds of a call once warm. */
-async function warmUp(contender: Contender): Promise<number> {
+async function warmUp(contender: Contender, least: number): Promise<number> {
   let seconds = await contender.time(1);
   let spent = seconds;
-  for (let count = 1; count === 1 || spent < WARM_UP_SECONDS; count *= 2) {
+  for (let count = 1; count === 1 || spent < least; count *= 2) {
     seconds = await contender.time(count);
     spent += Math.max(seconds, 1e-8) * count;
   }

@@ -12,6 +12,7 @@ describe('arguments of the benchmarks', () => {
       peers: [],
       json: null,
       html: null,
+      brief: false,
     }));
 
   test('each of them', () =>
@@ -28,6 +29,7 @@ describe('arguments of the benchmarks', () => {
         'rows.json',
         '--html',
         'a.html',
+        '--brief',
       ),
     ).toEqual({
       suites: ['gemm'],
@@ -36,6 +38,7 @@ describe('arguments of the benchmarks', () => {
       peers: ['ort', 'torch'],
       json: 'rows.json',
       html: 'a.html',
+      brief: true,
     }));
 
   test.each([

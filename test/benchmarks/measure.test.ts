@@ -34,7 +34,7 @@ describe('timing', () => {
       return { name, time: () => (order.push(name), times[i++ % times.length]!) };
     };
     // Two calls each to warm up; long enough for samples of one call.
-    const medians = await alternate([contender('a', [1, 1, 7, 2, 3]), contender('b', [5, 5, 5, 6, 9])], 3);
+    const medians = await alternate([contender('a', [1, 1, 7, 2, 3]), contender('b', [5, 5, 5, 6, 9])], { samples: 3 });
     expect(order.join('')).toBe('aabb' + 'ababab');
     expect(medians).toEqual([3, 6]);
   });
