@@ -2,7 +2,6 @@
 // contraction over the pixels of all images. The images are cut into slices by shape; each slice has its own sum, and
 // the sums are added in a tree.
 #include "conv_depthwise.h"
-#include "conv_weight_planes.h"
 #include "conv_weight_positions.h"
 #include "conv_weight_products.h"
 #include "winograd_weights.h"
@@ -27,7 +26,7 @@ Failure addSlices(const Call& call, T* sums, int slices, ptrdiff_t size) {
   });
 }
 
-// Part is PlanePart, PositionPart or ProductPart.
+// Part is PositionPart or ProductPart.
 template <typename T, template <typename> class Part>
 Failure sumSlices(const Call& call, const WeightGradPlan& plan, const ptrdiff_t* offsets, T* sums) {
   const ConvShape& s = plan.shape;
@@ -50,6 +49,7 @@ Failure sumSlices(const Call& call, const WeightGradPlan& plan, const ptrdiff_t*
             s.inChannels * taps, add);
       }
     }
+    part.finish(to, s.inChannels * taps);
     return true;
   });
 }
@@ -87,9 +87,8 @@ Failure conv2dWeightGrad(const Call& call) {
     offsets[k] = k / taps * plan.channelPitch() + plan.tile.offset(tap / s.kernelX * s.dilationY - s.paddingY,
                                                                    tap % s.kernelX * s.dilationX - s.paddingX);
   }
-  const Failure failure = plan.ofPlanes      ? sumSlices<T, PlanePart>(call, plan, offsets, sums)
-                          : plan.byPositions ? sumSlices<T, PositionPart>(call, plan, offsets, sums)
-                                             : sumSlices<T, ProductPart>(call, plan, offsets, sums);
+  const Failure failure = plan.way == kByPositions ? sumSlices<T, PositionPart>(call, plan, offsets, sums)
+                                                   : sumSlices<T, ProductPart>(call, plan, offsets, sums);
   if (failure != kOk || plan.slices == 1) return failure;
   const Failure added = addSlices(call, sums, plan.slices, size);
   if (added == kOk) copyElements(static_cast<T*>(out.data), sums, size);

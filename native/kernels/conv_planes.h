@@ -119,7 +119,7 @@ void packWindows(const WindowProduct<T>& p, const PlaneChunk& chunk, const Tilin
   for (ptrdiff_t column = 0; column < columns;) {
     const int width = columnVectors(tiling, columns - column, lanes) * lanes;
     const int count = static_cast<int>(smaller<ptrdiff_t>(width, columns - column));
-    WindowRun runs[kWideVectors * lanes];
+    Run runs[kWideVectors * lanes];
     const int found = windowRuns(tile, windowRows, tile.planePitch, skipped + column, count, runs);
     T* panel = out + column * steps;
     if (count < width) fillWith(panel, static_cast<ptrdiff_t>(steps) * width, T(0));

@@ -180,16 +180,10 @@ void copyTilePlane(const TileShape& tile, const T* plane, int y0, int windowRows
   }
 }
 
-// A run of consecutive windows of one row, as part of a panel of windows.
-struct WindowRun {
-  ptrdiff_t offset;  // of its first window, see TileShape
-  int at, count;     // position in the panel
-};
-
-// Cuts windows [first, first + count), numbered row by row, into runs; returns how many. `images` of `windowRows` rows
+// Cuts windows [first, first + count), numbered row by row, into runs of consecutive windows of a row; returns how many. `images` of `windowRows` rows
 // each may follow each other in the tile.
 inline int windowRuns(const TileShape& tile, int windowRows, ptrdiff_t imagePitch, ptrdiff_t first, int count,
-                      WindowRun* runs) {
+                      Run* runs) {
   const int width = tile.x.windows;
   const ptrdiff_t perImage = static_cast<ptrdiff_t>(windowRows) * width;
   int found = 0;
@@ -207,7 +201,7 @@ inline int windowRuns(const TileShape& tile, int windowRows, ptrdiff_t imagePitc
 // a vector behind the tile is read, and up to a vector behind each row of `out` but the last one written, before the
 // next row is.
 template <typename T>
-void gatherWindows(const T* tile, const ptrdiff_t* taps, int depth, const WindowRun* runs, int runCount,
+void gatherWindows(const T* tile, const ptrdiff_t* taps, int depth, const Run* runs, int runCount,
                    ptrdiff_t pitch, T* out) {
   using V = Vec<T>;
   for (int k = 0; k < depth - 1; ++k, out += pitch) {

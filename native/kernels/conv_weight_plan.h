@@ -6,11 +6,17 @@
 namespace saddlepoint {
 namespace {
 
+enum WeightGradWay {
+  kByPositions,            // lanes run along the pixels (conv_weight_positions.h)
+  kGradientsTimesWindows,  // products of matrices (conv_weight_products.h): the first factor is read where it lies
+  kGradientsTimesPlanes,   // the same of 1x1 windows, where planes of the image are the windows
+  kPlanesTimesGradients,
+};
+
 struct WeightGradPlan {
   ConvShape shape;
   TileShape tile;
-  bool ofPlanes;        // 1x1 windows, where the planes are the windows (conv_weight_planes.h)
-  bool byPositions;     // lanes run along the pixels (conv_weight_positions.h), or the product is one of matrices
+  WeightGradWay way;
   int windowRows;       // of an image that are in the tile at a time
   int imagesPerTile;    // more than one only where they are in it as a whole
   int channelsPerPart;  // of the input
@@ -18,43 +24,58 @@ struct WeightGradPlan {
 
   // A tile is [channels, images, plane].
   ptrdiff_t channelPitch() const { return tile.planePitch * imagesPerTile; }
-  int taps() const { return shape.kernelY * shape.kernelX; }
+  int taps() const { return shape.taps(); }
 };
 
-constexpr int kTilePixels = 1024;  // about so many windows at a time
+constexpr int kTilePixels = 1024;       // about so many windows at a time
+constexpr int kLeastParts = 16;         // for threads
+constexpr int kLeastPartColumns = 128;  // windows of a part, in whole panels: rows are read again for every part
 
-// Where output channels are few, gathering windows would cost more than multiplying them.
+// Where output channels are few, gathering windows would cost more than multiplying them; rows of windows that are
+// short leave lanes empty.
 inline bool arePositionsCheaper(const ConvShape& s) {
-  return s.outChannels <= 16 || (s.outChannels <= 64 && s.outWidth >= 28);
+  const int few = s.outWidth < 28 ? 16 : s.inChannels < 8 ? 24 : 32;
+  return s.outChannels <= few;
+}
+
+inline WeightGradWay wayFor(const ConvShape& s) {
+  if (s.isPointwise() && s.strideY == 1 && s.strideX == 1 && s.outChannels >= 8) {
+    // What is saved by packing gradients, if they are fewer, against turning the sums.
+    const ptrdiff_t pixels = static_cast<ptrdiff_t>(s.images) * s.height * s.width;
+    const ptrdiff_t fewer = s.inChannels - s.outChannels, sums = static_cast<ptrdiff_t>(s.inChannels) * s.outChannels;
+    return fewer * pixels > 8 * sums ? kPlanesTimesGradients : kGradientsTimesPlanes;
+  }
+  return arePositionsCheaper(s) ? kByPositions : kGradientsTimesWindows;
 }
 
 inline WeightGradPlan planFor(const ConvShape& s, ptrdiff_t weights) {
   WeightGradPlan plan;
   plan.shape = s;
-  plan.ofPlanes = s.isPointwise() && s.strideY == 1 && s.strideX == 1 && s.outChannels >= 8;
-  plan.byPositions = !plan.ofPlanes && arePositionsCheaper(s);
-  const int pixels = s.outHeight * s.outWidth, pixelsOfImages = plan.byPositions ? kTilePixels : kDepthBlock;
+  plan.way = wayFor(s);
+  const int pixels = s.outHeight * s.outWidth;
+  const int pixelsOfImages = plan.way == kByPositions ? kTilePixels : kDepthBlock;
   plan.windowRows = smaller(s.outHeight, larger(1, kTilePixels / s.outWidth));
   plan.imagesPerTile = plan.windowRows < s.outHeight ? 1 : smaller(s.images, larger(1, pixelsOfImages / pixels));
   const WindowAxis y = forwardAxis(s.height, s.outHeight, s.strideY, s.paddingY, s.dilationY, s.kernelY);
   const WindowAxis x = forwardAxis(s.width, s.outWidth, s.strideX, s.paddingX, s.dilationX, s.kernelX);
   plan.tile = tileShape(y, x, plan.windowRows);
 
-  // The sums of the slices are kept to 2^20 elements.
+  // As many slices as there are too few channels for parts; their sums are kept to 2^20 elements.
   const ptrdiff_t tiles = ceilDivide(s.images, plan.imagesPerTile);
   const ptrdiff_t affordable = larger<ptrdiff_t>(1, (ptrdiff_t(1) << 20) / weights);
-  const ptrdiff_t slices = smaller<ptrdiff_t>(smaller<ptrdiff_t>(16, tiles), affordable);
+  const int leastChannels = static_cast<int>(ceilDivide(kLeastPartColumns, 32 * plan.taps())) * 32;
+  const ptrdiff_t wanted = ceilDivide(kLeastParts, s.groups * ceilDivide(s.inChannels, leastChannels));
+  const ptrdiff_t slices = smaller<ptrdiff_t>(smaller<ptrdiff_t>(wanted, tiles), affordable);
   plan.imagesPerSlice = static_cast<int>(ceilDivide(tiles, slices)) * plan.imagesPerTile;
   plan.slices = static_cast<int>(ceilDivide(s.images, plan.imagesPerSlice));
 
   plan.channelsPerPart = s.inChannels;
-  const auto tileElements = [&] { return plan.channelPitch() * plan.channelsPerPart; };
-  while (plan.channelsPerPart > 1 && tileElements() > (1 << 17)) plan.channelsPerPart = (plan.channelsPerPart + 1) / 2;
+  const auto halve = [&] { plan.channelsPerPart = (plan.channelsPerPart + 1) / 2; };
   const auto parts = [&] {
     return static_cast<ptrdiff_t>(plan.slices) * s.groups * ceilDivide(s.inChannels, plan.channelsPerPart);
   };
-  while (parts() < 16 && plan.channelsPerPart > 1 && plan.channelsPerPart * plan.taps() > 128)
-    plan.channelsPerPart = (plan.channelsPerPart + 1) / 2;
+  while (plan.channelsPerPart > 1 && plan.channelPitch() * plan.channelsPerPart > (1 << 17)) halve();
+  while (parts() < kLeastParts && plan.channelsPerPart > leastChannels) halve();
   return plan;
 }
 

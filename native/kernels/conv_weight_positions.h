@@ -46,6 +46,8 @@ class PositionPart {
     }
   }
 
+  void finish(T*, ptrdiff_t) const {}
+
  private:
   // Positions from the first window to the last of `rows` rows.
   ptrdiff_t span(int rows) const { return (rows - 1) * plan_.tile.pitch + plan_.shape.outWidth; }

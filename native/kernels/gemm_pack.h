@@ -95,6 +95,37 @@ void packTransposed(T* out, int width, int count, int depth, const T* source, pt
   }
 }
 
+// out[k * outRow + i] = source[i * sourceRow + k] for i < rows and k < columns.
+template <typename T>
+void transpose(T* out, ptrdiff_t outRow, int rows, int columns, const T* source, ptrdiff_t sourceRow) {
+  using V = Vec<T>;
+  constexpr int n = V::lanes;
+  for (int k0 = 0; k0 < columns; k0 += n) {
+    const int width = columns - k0 < n ? columns - k0 : n;
+    for (int i0 = 0; i0 < rows; i0 += n) {
+      const int height = rows - i0 < n ? rows - i0 : n;
+      const T* from = source + i0 * sourceRow + k0;
+      T* to = out + k0 * outRow + i0;
+      V block[n];
+      if (width == n && height == n) {
+#pragma GCC unroll 16
+        for (int i = 0; i < n; ++i) block[i] = V::load(from + i * sourceRow);
+        transposeBlocks<n / 2>(block);
+#pragma GCC unroll 16
+        for (int k = 0; k < n; ++k) block[k].store(to + k * outRow);
+        continue;
+      }
+#pragma GCC unroll 16
+      for (int i = 0; i < n; ++i) block[i] = i < height ? V::loadPartial(from + i * sourceRow, width) : V::zero();
+      transposeBlocks<n / 2>(block);
+#pragma GCC unroll 16
+      for (int k = 0; k < n; ++k) {
+        if (k < width) block[k].storePartial(to + k * outRow, height);
+      }
+    }
+  }
+}
+
 // out[k * width + i] = source[i * lane + k * step] for i < count and k < depth; 0 for count <= i < width.
 template <typename T>
 void packPanel(T* out, int width, int count, int depth, const T* source, ptrdiff_t lane, ptrdiff_t step) {

@@ -150,6 +150,8 @@ SADDLEPOINT_INLINE void finishStoresPastCaches() {}
 #endif
 
 SADDLEPOINT_INLINE void prefetchRead(const void* address) { __builtin_prefetch(address, 0, 3); }
+// Into the second-level cache.
+SADDLEPOINT_INLINE void prefetchFar(const void* address) { __builtin_prefetch(address, 0, 2); }
 SADDLEPOINT_INLINE void prefetchWrite(const void* address) { __builtin_prefetch(address, 1, 3); }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -18,8 +19,30 @@ double secondsNow() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
+// Whether somebody else says when to run: in_turns.mjs, which has two builds take turns.
+bool isPaced = false;
+
+// For each line of the standard input, prints the mean seconds of a few milliseconds of calls.
+void runWhenAsked(const std::function<void()>& run) {
+  char line[8];
+  while (std::fgets(line, sizeof line, stdin)) {
+    const double start = secondsNow();
+    int calls = 0;
+    do {
+      run();
+      ++calls;
+    } while (secondsNow() - start < 0.004);
+    std::printf("%.9f\n", (secondsNow() - start) / calls);
+    std::fflush(stdout);
+  }
+}
+
 double secondsOf(const std::function<void()>& run) {
   run();
+  if (isPaced) {
+    runWhenAsked(run);
+    std::exit(0);
+  }
   double start = secondsNow();
   run();
   const int calls =
@@ -180,8 +203,10 @@ void benchMemoryBound(const TestedIsa& isa) {
 
 // bench_gemm [matmul|conv|memory] [products, as 128x512x784B | part of a convolution's name, or one as
 // 8x256x14to512k3s2p1g1: images, channels, size, output channels, and what is left out is a 1x1 window, 1, 0 and 1]
-// [fwd|dx|dw]
+// [fwd|dx|dw] [paced: the first of them, by in_turns.mjs]
 int main(int count, char** arguments) {
+  saddlepoint::isPaced = std::strcmp(arguments[count - 1], "paced") == 0;
+  if (saddlepoint::isPaced) --count;
   const std::string only = count > 1 ? arguments[1] : "";
   const auto wanted = [&](const char* name) { return only.empty() || only == name; };
   std::vector<saddlepoint::Product> products;
@@ -192,8 +217,8 @@ int main(int count, char** arguments) {
       products.push_back(saddlepoint::productOf(usual));
   }
   for (const saddlepoint::TestedIsa& isa : saddlepoint::testedIsas()) {
-    const double peak = isa.fmaPeak(0.3);
-    std::printf("%s: peak %.1f GFLOP/s\n", isa.name, peak);
+    const double peak = saddlepoint::isPaced ? 1 : isa.fmaPeak(0.3);
+    if (!saddlepoint::isPaced) std::printf("%s: peak %.1f GFLOP/s\n", isa.name, peak);
     if (wanted("matmul")) saddlepoint::benchMatmul(isa, peak, products);
     if (wanted("conv")) saddlepoint::benchConv(isa, peak, count > 2 ? arguments[2] : "", count > 3 ? arguments[3] : "");
     if (wanted("memory")) saddlepoint::benchMemoryBound(isa);

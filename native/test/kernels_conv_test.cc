@@ -113,6 +113,12 @@ TYPED_TEST(ConvTest, ChosenShapes) {
       {1, 3, 9, 9, 128, 1, 1, 2, 2, 1, 1},
       {2, 3, 30, 37, 128, 5, 5, 2, 2, 2, 2},
       {1, 2, 7, 90, 128, 3, 3, 2, 2, 1, 1},
+      // weights' gradients of 1x1 windows: more input channels than output channels and fewer, images side by side and
+      // in several tiles, groups
+      {7, 70, 7, 7, 9, 1, 1},
+      {2, 40, 33, 50, 33, 1, 1},
+      {2, 33, 33, 50, 40, 1, 1},
+      {3, 60, 9, 10, 20, 1, 1, 1, 1, 0, 0, 1, 1, 2},
       // depthwise: within a vector, of whole vectors and between, odd and even, larger than the window and smaller
       {2, 5, 7, 7, 5, 3, 3, 1, 1, 1, 1, 1, 1, 5},
       {2, 3, 14, 16, 3, 3, 3, 1, 1, 1, 1, 1, 1, 3},
