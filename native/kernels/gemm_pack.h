@@ -140,7 +140,7 @@ void packPanel(T* out, int width, int count, int depth, const T* source, ptrdiff
         storeLanes(v, out, width, depth, k, i);
       }
     }
-  } else if (step == 1 && depth >= n - n / 4) {  // fewer would leave most of a transpose empty
+  } else if (step == 1 && depth > n / 2) {  // fewer would leave most of a transpose empty
     packTransposed(out, width, count, depth, source, lane);
   } else {
     for (int k = 0; k < depth; ++k, source += step, out += width) {
