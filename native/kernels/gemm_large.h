@@ -8,7 +8,7 @@ namespace saddlepoint {
 namespace {
 
 // A part's rows of A stay in the second-level cache beside all that streams through it.
-enum { kLeastRows = 561, kLeastColumns = 512, kRowsOfPart = 280, kColumnsOfPart = 256, kColumnsOfPass = 4096 };
+enum { kLeastRows = 561, kLeastColumns = 512, kRowsOfPart = 280, kColumnsOfPart = 256, kPartsOfPass = 16 };
 
 inline bool isLarge(int rows, ptrdiff_t columns, int depth) {
   return rows >= kLeastRows && columns >= kLeastColumns && depth > 0;
@@ -43,24 +43,25 @@ Failure multiplyLarge(const Call& call, int rows, ptrdiff_t columns, int depth, 
   const ptrdiff_t rowBlocks = ceilDivide(tiling.panels, kRowsOfPart / tiling.rows);
   const ptrdiff_t rowsOfPart = ceilDivide(tiling.panels, rowBlocks) * tiling.rows;
   const ptrdiff_t rowParts = ceilDivide(rows, rowsOfPart);
-  const ptrdiff_t columnsOfPass =
-      smaller<ptrdiff_t>(ceilDivide(columns, kColumnsOfPart) * kColumnsOfPart, kColumnsOfPass);
+  // Whole panels, which are packed without gaps.
+  const int panel = tiling.vectors * Vec<T>::lanes, columnsOfPart = kColumnsOfPart / panel * panel;
+  const ptrdiff_t columnsOfPass = smaller<ptrdiff_t>(ceilDivide(columns, columnsOfPart), kPartsOfPass) * columnsOfPart;
   const int block = smaller<int>(depth, kDepthBlock);
   const size_t elementsOfA = roundUp64(static_cast<size_t>(rows) * block);
   T* packedA = scratchOf<T>(call, 0, 0, elementsOfA + static_cast<size_t>(columnsOfPass) * block);
   if (!packedA) return kFailMemory;
   T* packedB = packedA + elementsOfA;
   for (ptrdiff_t first = 0; first < columns; first += columnsOfPass) {
-    const ptrdiff_t taken = smaller(columnsOfPass, columns - first), columnParts = ceilDivide(taken, kColumnsOfPart);
+    const ptrdiff_t taken = smaller(columnsOfPass, columns - first), columnParts = ceilDivide(taken, columnsOfPart);
     for (int k0 = 0; k0 < depth; k0 += kDepthBlock) {
       const int steps = smaller<int>(kDepthBlock, depth - k0);
       const auto blockOf = [&](ptrdiff_t rowPart, ptrdiff_t columnPart) {
         struct {
           ptrdiff_t row, column;
           int rows, columns;
-        } of = {rowPart * rowsOfPart, columnPart * kColumnsOfPart, 0, 0};
+        } of = {rowPart * rowsOfPart, columnPart * columnsOfPart, 0, 0};
         of.rows = static_cast<int>(smaller(rowsOfPart, rows - of.row));
-        of.columns = static_cast<int>(smaller<ptrdiff_t>(kColumnsOfPart, taken - of.column));
+        of.columns = static_cast<int>(smaller<ptrdiff_t>(columnsOfPart, taken - of.column));
         return of;
       };
       runParts(call, rowParts + columnParts, [&](int part, int) {
