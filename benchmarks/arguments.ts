@@ -16,6 +16,12 @@ export interface Arguments {
   readonly brief: boolean;
 }
 
+/** A file of rows, and which of its cases are meant. */
+export interface SummaryArguments {
+  readonly file: string;
+  readonly filter: RegExp;
+}
+
 /** Two files of rows, and from where on a ratio of their times counts. */
 export interface CompareArguments {
   readonly before: string;
@@ -24,8 +30,8 @@ export interface CompareArguments {
 }
 
 /**
- * `SUITE ... [--threads 1,2] [--filter re] [--peers torch,ort,tfjs] [--json FILE] [--html FILE] [--brief]`; no suite stands for all of them.
- * Throws UsageError for what is not possible.
+ * `SUITE ... [--threads 1,2] [--filter re] [--peers torch,ort,tfjs] [--json FILE] [--html FILE] [--brief]`; no suite
+ * stands for all of them. Throws UsageError for what is not possible.
  */
 export function parseArguments(
   words: readonly string[],
@@ -50,16 +56,18 @@ export function parseArguments(
   };
 }
 
+/** `FILE.json [--filter re]`. Throws UsageError for what is not possible. */
+export function parseSummary(words: readonly string[]): SummaryArguments {
+  const options = { filter: { type: 'string', default: '' } } as const;
+  const { values, positionals } = parsed({ args: [...words], allowPositionals: true, options });
+  if (positionals.length !== 1) throw new UsageError(`summary takes one file, got ${positionals.length}`);
+  return { file: positionals[0]!, filter: expression(values.filter) };
+}
+
 /** `A.json B.json [--threshold 1.1]`. Throws UsageError for what is not possible. */
 export function parseCompare(words: readonly string[]): CompareArguments {
-  let parsed;
-  try {
-    const options = { threshold: { type: 'string', default: '1.1' } } as const;
-    parsed = parseArgs({ args: [...words], allowPositionals: true, options });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-  const { values, positionals } = parsed;
+  const options = { threshold: { type: 'string', default: '1.1' } } as const;
+  const { values, positionals } = parsed({ args: [...words], allowPositionals: true, options });
   const threshold = Number(values.threshold);
   if (positionals.length !== 2) throw new UsageError(`compare takes two files, got ${positionals.length}`);
   if (!(threshold >= 1 && threshold < Infinity))
@@ -77,12 +85,16 @@ function parse(words: readonly string[]) {
     html: { type: 'string' },
     brief: { type: 'boolean', default: false },
   } as const;
+  return parsed({ args: [...words], allowPositionals: true, options });
+}
+
+const parsed: typeof parseArgs = (config) => {
   try {
-    return parseArgs({ args: [...words], allowPositionals: true, options });
+    return parseArgs(config);
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
-}
+};
 
 function check(what: string, name: string, possible: readonly string[]): void {
   if (!possible.includes(name)) throw new UsageError(`unknown ${what} '${name}'; possible are ${possible.join(', ')}`);

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { UsageError } from './arguments';
-import type { Row } from './rows';
+import { geometricMean } from './measure';
+import { nameOf, type Row } from './rows';
 
 export interface Change {
   readonly name: string;
@@ -19,8 +20,6 @@ export interface Comparison {
   readonly unmatched: readonly string[];
 }
 
-const nameOf = ({ suite, case: title, threads }: Row): string => `${suite}, ${title}, threads: ${threads}`;
-
 /** Our own times in two files of rows. A case that has a row for each of several peers counts once. */
 export function compareRows(before: readonly Row[], after: readonly Row[]): Comparison {
   const [old, now] = [before, after].map((rows) => new Map(rows.map((row) => [nameOf(row), row]))) as [
@@ -34,10 +33,9 @@ export function compareRows(before: readonly Row[], after: readonly Row[]): Comp
       changes.push({ name, before: last.ours, after: row.ours, unit: row.unit, ratio: row.ours / last.ours });
   }
   changes.sort((a, b) => b.ratio - a.ratio);
-  const logarithms = changes.reduce((sum, { ratio }) => sum + Math.log(ratio), 0);
   const matched = new Set(changes.map(({ name }) => name));
   const unmatched = [...new Set([...old.keys(), ...now.keys()])].filter((name) => !matched.has(name));
-  return { changes, geometricMean: changes.length === 0 ? 1 : Math.exp(logarithms / changes.length), unmatched };
+  return { changes, geometricMean: geometricMean(changes.map(({ ratio }) => ratio)), unmatched };
 }
 
 /** What became slower or faster than `threshold` allows, as text. */
@@ -62,15 +60,21 @@ export function readRows(file: string): Row[] {
   try {
     rows = JSON.parse(fs.readFileSync(file, 'utf8'));
   } catch (error) {
-    throw new UsageError(`compare: cannot read ${file}: ${(error as Error).message}`);
+    throw new UsageError(`cannot read ${file}: ${(error as Error).message}`);
   }
-  if (!Array.isArray(rows) || !rows.every(isRow)) throw new UsageError(`compare: ${file} has no rows of --json`);
+  if (!Array.isArray(rows) || !rows.every(isRow)) throw new UsageError(`${file} has no rows of --json`);
   return rows;
 }
 
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+
 function isRow(value: unknown): value is Row {
-  if (typeof value !== 'object' || value === null) return false;
-  const { suite, case: title, threads, unit, ours } = value as Partial<Record<keyof Row, unknown>>;
+  if (!isObject(value)) return false;
+  const { suite, case: title, threads, unit, ours, ratio, work } = value;
   const isNamed = typeof suite === 'string' && typeof title === 'string' && typeof unit === 'string';
-  return isNamed && typeof threads === 'number' && typeof ours === 'number' && ours > 0;
+  const isPositive = (number: unknown): boolean => typeof number === 'number' && number > 0;
+  const isGrouped = work === undefined || (isObject(work) && typeof work.group === 'string');
+  return (
+    isNamed && isGrouped && typeof threads === 'number' && isPositive(ours) && (ratio === null || isPositive(ratio))
+  );
 }

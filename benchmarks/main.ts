@@ -1,8 +1,10 @@
-// npm run bench -- [SUITE ...] [--threads 1,2] [--filter re] [--peers torch,openblas,ort,tfjs] [--json FILE] [--html FILE] [--brief]
+// npm run bench -- [SUITE ...] [--threads 1,2] [--filter re] [--peers torch,openblas,ort,tfjs] [--json FILE] [--html FILE]
+//   [--brief]
 // npm run bench -- compare A.json B.json [--threshold 1.1]
+// npm run bench -- summary FILE.json [--filter re]
 import { backendInfo, setThreads } from '../lib';
 import { writeFileAtomic } from '../lib/io';
-import { parseArguments, parseCompare, UsageError, type Arguments } from './arguments';
+import { parseArguments, parseCompare, parseSummary, UsageError, type Arguments } from './arguments';
 import { Bench } from './bench';
 import { compareRows, describeComparison, readRows } from './compare';
 import { pageOf } from './page';
@@ -45,8 +47,16 @@ function compareFiles(words: readonly string[]): void {
   if (comparison.changes.some(({ ratio }) => ratio > threshold)) process.exitCode = 1;
 }
 
+/** The geometric means of some of a file's cases. */
+function summarizeFile(words: readonly string[]): void {
+  const { file, filter } = parseSummary(words);
+  const rows = readRows(file).filter((row) => filter.test(row.case));
+  console.log(describeSummaries(summarize(rows)).join('\n'));
+}
+
 async function main(): Promise<void> {
   if (process.argv[2] === 'compare') return compareFiles(process.argv.slice(3));
+  if (process.argv[2] === 'summary') return summarizeFile(process.argv.slice(3));
   const possible = { suites: Object.keys(suites), peers: Object.keys(peerSpecs) };
   const given = parseArguments(process.argv.slice(2), possible);
   const rows = await measure(given);

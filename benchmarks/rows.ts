@@ -17,6 +17,9 @@ export interface Row {
   readonly share?: number;
 }
 
+/** Names a case, with any peer. */
+export const nameOf = ({ suite, case: title, threads }: Row): string => `${suite}, ${title}, threads: ${threads}`;
+
 /** Work, and what this machine can do at best, on as many threads. */
 export interface Work {
   /** Cases that belong together. */

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { parseCompare, UsageError } from '../../benchmarks/arguments';
+import { parseCompare, parseSummary, UsageError } from '../../benchmarks/arguments';
 import { compareRows, describeComparison, readRows } from '../../benchmarks/compare';
 import { rowOf, type Row } from '../../benchmarks/rows';
 
@@ -32,10 +32,16 @@ test('files without rows, and words that are not possible, are usage errors', ()
     return path.join(folder, name);
   };
   expect(readRows(write('good.json', JSON.stringify([row('a', 1)])))).toHaveLength(1);
-  for (const text of ['', '{}', '[1]', '[{"suite":"s"}]', JSON.stringify([{ ...row('a', 1), ours: 0 }])])
+  const broken = [{ ours: 0 }, { ratio: '1' }, { work: null }, { work: { group: 1 } }];
+  const rows = broken.map((part) => JSON.stringify([{ ...row('a', 1), ...part }]));
+  for (const text of ['', '{}', '[1]', '[{"suite":"s"}]', ...rows])
     expect(() => readRows(write('bad.json', text))).toThrow(UsageError);
   expect(() => readRows(path.join(folder, 'missing.json'))).toThrow(/missing\.json/);
   fs.rmSync(folder, { recursive: true });
+
+  expect(parseSummary(['a', '--filter', '^b'])).toEqual({ file: 'a', filter: /^b/ });
+  for (const words of [[], ['a', 'b'], ['a', '--filter', '('], ['a', '--no']])
+    expect(() => parseSummary(words)).toThrow(UsageError);
 
   expect(parseCompare(['a', 'b', '--threshold', '1.25'])).toEqual({ before: 'a', after: 'b', threshold: 1.25 });
   expect(parseCompare(['a', 'b']).threshold).toBe(1.1);

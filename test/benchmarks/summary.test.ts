@@ -9,10 +9,19 @@ const row = (title: string, ratio: number | null, group?: string, threads = 1, p
     ratio === null ? null : { name: peer, amount: 1 },
   );
 
+/** A least time of 1 second, so that the share of the roof is 1 / ratio. */
+const summary = (group: string, threads: number, cases: number, ratio: number, slower: number, hasShare = true) => ({
+  group,
+  threads,
+  cases,
+  ratio: expect.closeTo(ratio, 12) as number,
+  share: hasShare ? (expect.closeTo(1 / ratio, 12) as number) : null,
+  slower,
+});
+
 test('each group, and the kind that its groups belong to, has the geometric mean beside the fastest peer', () =>
   expect(
     summarize([
-      row('a', 0.25, 'conv, LeNet'),
       row('a', 0.5, 'conv, LeNet', 1, 'ort'),
       row('b', 2, 'conv, LeNet'),
       row('c', 4, 'conv, VGG-16'),
@@ -21,18 +30,26 @@ test('each group, and the kind that its groups belong to, has the geometric mean
       row('e', 3),
     ]),
   ).toEqual([
-    { group: 'conv', threads: 1, cases: 3, geometricMean: expect.closeTo(4 ** (1 / 3), 12) as number, slower: 2 },
-    { group: 'conv, LeNet', threads: 1, cases: 2, geometricMean: expect.closeTo(1, 12) as number, slower: 1 },
-    { group: 'conv, VGG-16', threads: 1, cases: 1, geometricMean: expect.closeTo(4, 12) as number, slower: 1 },
-    { group: 'conv', threads: 2, cases: 1, geometricMean: expect.closeTo(9, 12) as number, slower: 1 },
-    { group: 'conv, VGG-16', threads: 2, cases: 1, geometricMean: expect.closeTo(9, 12) as number, slower: 1 },
-    { group: 'kernels', threads: 1, cases: 1, geometricMean: expect.closeTo(3, 12) as number, slower: 1 },
+    summary('conv', 1, 3, 4 ** (1 / 3), 2),
+    summary('conv, LeNet', 1, 2, 1, 1),
+    summary('conv, VGG-16', 1, 1, 4, 1),
+    summary('conv', 2, 1, 9, 1),
+    summary('conv, VGG-16', 2, 1, 9, 1),
+    summary('kernels', 1, 1, 3, 1, false),
   ]));
+
+test('a case counts once, beside the fastest of its peers', () =>
+  expect(
+    summarize([row('a', 0.25, 'pool'), row('a', 0.5, 'pool', 1, 'ort')]).map(({ cases, ratio }) => [cases, ratio]),
+  ).toEqual([[1, 0.5]]));
 
 test('a group that is its own kind stands once', () =>
   expect(summarize([row('a', 2, 'softmax')]).map(({ group }) => group)).toEqual(['softmax']));
 
-test('as text', () =>
+test('as text', () => {
+  const text = 'threads: 1: geometric mean of ours / fastest peer 1.000, slower in 1 of 2 cases';
   expect(describeSummaries(summarize([row('a', 0.5, 'pool'), row('b', 2, 'pool')]))).toEqual([
-    'pool, threads: 1: geometric mean of ours / fastest peer 1.000, slower in 1 of 2 cases',
-  ]));
+    `pool, ${text}, 100 % of the roof`,
+  ]);
+  expect(describeSummaries(summarize([row('a', 0.5), row('b', 2)]))).toEqual([`kernels, ${text}`]);
+});
