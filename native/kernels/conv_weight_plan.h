@@ -40,7 +40,8 @@ inline bool arePositionsCheaper(const ConvShape& s) {
 
 inline WeightGradWay wayFor(const ConvShape& s) {
   if (s.isPointwise() && s.strideY == 1 && s.strideX == 1 && s.outChannels >= 8) {
-    // What is saved by packing gradients, if they are fewer, against turning the sums.
+    // What is saved by packing gradients, if they are fewer, against turning the sums: as dear as packing eight times
+    // as many (measured).
     const ptrdiff_t pixels = static_cast<ptrdiff_t>(s.images) * s.height * s.width;
     const ptrdiff_t fewer = s.inChannels - s.outChannels, sums = static_cast<ptrdiff_t>(s.inChannels) * s.outChannels;
     return fewer * pixels > 8 * sums ? kPlanesTimesGradients : kGradientsTimesPlanes;
@@ -63,6 +64,7 @@ inline WeightGradPlan planFor(const ConvShape& s, ptrdiff_t weights) {
   // As many slices as there are too few channels for parts; their sums are kept to 2^20 elements.
   const ptrdiff_t tiles = ceilDivide(s.images, plan.imagesPerTile);
   const ptrdiff_t affordable = larger<ptrdiff_t>(1, (ptrdiff_t(1) << 20) / weights);
+  // 32 channels are whole panels of columns of 8, 16 or 32 columns: slices must not depend on the instruction set.
   const int leastChannels = static_cast<int>(ceilDivide(kLeastPartColumns, 32 * plan.taps())) * 32;
   const ptrdiff_t wanted = ceilDivide(kLeastParts, s.groups * ceilDivide(s.inChannels, leastChannels));
   const ptrdiff_t slices = smaller<ptrdiff_t>(smaller<ptrdiff_t>(wanted, tiles), affordable);

@@ -32,40 +32,43 @@ class ProductPart {
   bool reserve(const Call& call, int worker) {
     const size_t panelSize = static_cast<size_t>(kDepthBlock) * kLongVectors * kLanes;
     const size_t windowSize = static_cast<size_t>(kWindowPitch) * kLongVectors * kLanes;
-    const bool inTile = plan_.way == kGradientsTimesWindows;
-    panel_ = scratchOf<T>(call, worker, 1, panelSize + (inTile ? windowSize + kLanes : 0));
+    panel_ = scratchOf<T>(call, worker, 1, panelSize + windowSize + kLanes);
     windows_ = panel_ + panelSize;
-    // What is turned is padded to whole panels.
-    const ptrdiff_t columns = ceilDivide(plan_.shape.outChannels, kLongVectors * kLanes) * kLongVectors * kLanes;
-    const ptrdiff_t size = inTile           ? plan_.channelPitch() * channels_ + kLanes
-                           : isTransposed() ? channels_ * columns
-                                            : 0;
-    own_ = scratchOf<T>(call, worker, 2, static_cast<size_t>(size));
-    return panel_ && own_;
+    if (plan_.way == kGradientsTimesWindows) {
+      tile_ = scratchOf<T>(call, worker, 2, static_cast<size_t>(plan_.channelPitch()) * channels_ + kLanes);
+      return panel_ && tile_;
+    }
+    if (plan_.way == kPlanesTimesGradients) {  // in whole panels
+      const ptrdiff_t columns = ceilDivide(gradients_.channels, kLongVectors * kLanes) * kLongVectors * kLanes;
+      turned_ = scratchOf<T>(call, worker, 2, static_cast<size_t>(columns) * channels_);
+      return panel_ && turned_;
+    }
+    return panel_ != nullptr;
   }
 
   // Adds what the tile contributes; `add` says whether there is something to add to.
   void addTile(const TileAt& at, T* sums, ptrdiff_t pitch, bool add) {
     const auto ofSums = [&](int column, int) { return Panel{sums + column, pitch}; };
     if (plan_.way == kGradientsTimesPlanes)
-      return multiply(at, gradients_, channels_, packerOf(at, pixels_), ofSums, add);
+      return multiply(at, gradients_, channels_, pixelsOf(at, pixels_), packerOf(pixels_), ofSums, add);
     if (plan_.way == kPlanesTimesGradients) {
       const auto turned = [&](int column, int width) { return turnedPanel(column, width); };
-      return multiply(at, pixels_, gradients_.channels, packerOf(at, gradients_), turned, add);
+      return multiply(at, pixels_, gradients_.channels, pixelsOf(at, gradients_), packerOf(gradients_), turned, add);
     }
-    fillTile(plan_, at, channels_, pixels_.data, own_);
-    Run runs[kDepthBlock];
-    const auto pack = [&](int k0, int steps, int column, int count, int width) {
-      const int found = windowRuns(plan_.tile, at.windowRows, plan_.tile.planePitch, k0, steps, runs);
-      gatherWindows(own_, offsets_ + column, count, runs, found, kWindowPitch, windows_);
+    fillTile(plan_, at, channels_, pixels_.data, tile_);
+    const auto windows = [&](int k0, int steps, Run* runs) {
+      return windowRuns(plan_.tile, at.windowRows, plan_.tile.planePitch, k0, steps, runs);
+    };
+    const auto pack = [&](const Run* runs, int found, int steps, int column, int count, int width) {
+      gatherWindows(tile_, offsets_ + column, count, runs, found, kWindowPitch, windows_);
       packPanel(panel_, width, count, steps, windows_, kWindowPitch, 1);
     };
-    multiply(at, gradients_, channels_ * plan_.taps(), pack, ofSums, add);
+    multiply(at, gradients_, channels_ * plan_.taps(), windows, pack, ofSums, add);
   }
 
   // sums[output channel * pitch + channel * taps + tap] is then the sum over all tiles.
   void finish(T* sums, ptrdiff_t pitch) const {
-    if (!isTransposed()) return;
+    if (plan_.way != kPlanesTimesGradients) return;
     const auto turn = [&](int column, int count, int vectors) {
       const Panel panel = turnedPanel(column, vectors * kLanes);
       transpose(sums + column * pitch, pitch, channels_, count, panel.data, panel.row);
@@ -83,10 +86,10 @@ class ProductPart {
     ptrdiff_t row;
   };
 
-  bool isTransposed() const { return plan_.way == kPlanesTimesGradients; }
-
   // Panels one behind the other, so that each stays in the first-level cache.
-  Panel turnedPanel(int column, int width) const { return {own_ + static_cast<ptrdiff_t>(column) * channels_, width}; }
+  Panel turnedPanel(int column, int width) const {
+    return {turned_ + static_cast<ptrdiff_t>(column) * channels_, width};
+  }
 
   // use(first column, columns, vectors)
   template <typename Use>
@@ -99,11 +102,16 @@ class ProductPart {
     }
   }
 
+  // Steps of the contraction as runs of pixels.
+  auto pixelsOf(const TileAt& at, const Planes<T>& planes) const {
+    return [this, at, pitch = planes.image](int k0, int steps, Run* runs) {
+      return pixelRuns(at, pitch, k0, steps, runs);
+    };
+  }
+
   // Packs channels of planes.
-  auto packerOf(const TileAt& at, const Planes<T>& planes) {
-    return [this, at, planes](int k0, int steps, int column, int count, int width) {
-      Run runs[kDepthBlock];
-      const int found = pixelRuns(at, planes.image, k0, steps, runs);
+  auto packerOf(const Planes<T>& planes) {
+    return [this, planes](const Run* runs, int found, int, int column, int count, int width) {
       for (const Run* run = runs; run < runs + found; ++run) {
         packPanel(panel_ + static_cast<ptrdiff_t>(run->at) * width, width, count, run->count,
                   planes.data + column * planes.plane + run->offset, planes.plane, 1);
@@ -111,19 +119,19 @@ class ProductPart {
     };
   }
 
-  // Adds rows times columns, of which pack(k0, steps, column, count, width) packs a panel, to what panelAt(column,
-  // width) gives.
-  template <typename Pack, typename PanelAt>
-  void multiply(const TileAt& at, const Planes<T>& rows, int columns, const Pack& pack, const PanelAt& panelAt,
-                bool add) {
+  // Adds rows times columns to what panelAt(column, width) gives. columnRuns(k0, steps, runs) gives the steps of a
+  // block of the contraction, of which pack(runs, found, steps, column, count, width) packs a panel of columns.
+  template <typename ColumnRuns, typename Pack, typename PanelAt>
+  void multiply(const TileAt& at, const Planes<T>& rows, int columns, const ColumnRuns& columnRuns, const Pack& pack,
+                const PanelAt& panelAt, bool add) {
     const Tiling tiling = tilingFor(rows.channels, columns, kLanes);
     const int depth = at.images * at.windowRows * plan_.shape.outWidth;
-    Run runs[kDepthBlock];
+    Run runs[kDepthBlock], packed[kDepthBlock];
     for (int k0 = 0; k0 < depth; k0 += kDepthBlock, add = true) {
       const int steps = smaller<int>(kDepthBlock, depth - k0);
-      const int found = pixelRuns(at, rows.image, k0, steps, runs);
+      const int found = pixelRuns(at, rows.image, k0, steps, runs), packedFound = columnRuns(k0, steps, packed);
       forPanels(tiling, columns, [&](int column, int count, int vectors) {
-        pack(k0, steps, column, count, vectors * kLanes);
+        pack(packed, packedFound, steps, column, count, vectors * kLanes);
         const Panel panel = panelAt(column, vectors * kLanes);
         for (int i = 0; i < rows.channels; i += tiling.rows) {
           const int height = smaller(tiling.rows, rows.channels - i), end = i + height;
@@ -154,8 +162,8 @@ class ProductPart {
   const int channels_;
   const ptrdiff_t* offsets_;
   Planes<T> pixels_, gradients_;
-  T *panel_ = nullptr, *windows_ = nullptr;
-  T* own_ = nullptr;  // the tile, or what is still to be turned
+  T *panel_ = nullptr, *windows_ = nullptr, *tile_ = nullptr;
+  T* turned_ = nullptr;  // sums of 1x1 windows whose rows are input channels
 };
 
 }  // namespace

@@ -60,6 +60,22 @@ SADDLEPOINT_INLINE void storeLanes(Vec<T> v, T* panel, int width, int depth, int
   }
 }
 
+// block[k] = steps k of `count` rows that lie `lane` apart; 0 behind what there is of either.
+template <typename T>
+SADDLEPOINT_INLINE void loadTransposed(Vec<T> (&block)[Vec<T>::lanes], const T* from, ptrdiff_t lane, int count,
+                                       int steps) {
+  using V = Vec<T>;
+  constexpr int n = V::lanes;
+  if (steps >= n && count >= n) {
+#pragma GCC unroll 16
+    for (int i = 0; i < n; ++i) block[i] = V::load(from + i * lane);
+  } else {
+#pragma GCC unroll 16
+    for (int i = 0; i < n; ++i) block[i] = i < count ? V::loadPartial(from + i * lane, steps) : V::zero();
+  }
+  transposeBlocks<n / 2>(block);
+}
+
 // Rows of `source` (stride `lane`, contiguous along k) become columns of the panel. Blocks of lanes go from the last to
 // the first, because of the spilling.
 template <typename T>
@@ -69,16 +85,8 @@ void packTransposed(T* out, int width, int count, int depth, const T* source, pt
   for (int k0 = 0; k0 < depth; k0 += n) {
     const int steps = depth - k0 < n ? depth - k0 : n;
     for (int i0 = (width - 1) / n * n; i0 >= 0; i0 -= n) {
-      const T* from = source + i0 * lane + k0;
       V rows[n];
-      if (steps == n && count - i0 >= n) {
-#pragma GCC unroll 16
-        for (int i = 0; i < n; ++i) rows[i] = V::load(from + i * lane);
-      } else {
-#pragma GCC unroll 16
-        for (int i = 0; i < n; ++i) rows[i] = i < count - i0 ? V::loadPartial(from + i * lane, steps) : V::zero();
-      }
-      transposeBlocks<n / 2>(rows);
+      loadTransposed(rows, source + i0 * lane + k0, lane, count - i0, steps);
       if (k0 + n < depth) {
         T* to = out + static_cast<ptrdiff_t>(k0) * width + i0;
         if (static_cast<ptrdiff_t>(k0 + n - 1) * width + i0 + n <= static_cast<ptrdiff_t>(depth) * width) {
@@ -104,20 +112,14 @@ void transpose(T* out, ptrdiff_t outRow, int rows, int columns, const T* source,
     const int width = columns - k0 < n ? columns - k0 : n;
     for (int i0 = 0; i0 < rows; i0 += n) {
       const int height = rows - i0 < n ? rows - i0 : n;
-      const T* from = source + i0 * sourceRow + k0;
       T* to = out + k0 * outRow + i0;
       V block[n];
+      loadTransposed(block, source + i0 * sourceRow + k0, sourceRow, height, width);
       if (width == n && height == n) {
-#pragma GCC unroll 16
-        for (int i = 0; i < n; ++i) block[i] = V::load(from + i * sourceRow);
-        transposeBlocks<n / 2>(block);
 #pragma GCC unroll 16
         for (int k = 0; k < n; ++k) block[k].store(to + k * outRow);
         continue;
       }
-#pragma GCC unroll 16
-      for (int i = 0; i < n; ++i) block[i] = i < height ? V::loadPartial(from + i * sourceRow, width) : V::zero();
-      transposeBlocks<n / 2>(block);
 #pragma GCC unroll 16
       for (int k = 0; k < n; ++k) {
         if (k < width) block[k].storePartial(to + k * outRow, height);

@@ -217,8 +217,11 @@ int main(int count, char** arguments) {
       products.push_back(saddlepoint::productOf(usual));
   }
   for (const saddlepoint::TestedIsa& isa : saddlepoint::testedIsas()) {
-    const double peak = saddlepoint::isPaced ? 1 : isa.fmaPeak(0.3);
-    if (!saddlepoint::isPaced) std::printf("%s: peak %.1f GFLOP/s\n", isa.name, peak);
+    double peak = 0;
+    if (!saddlepoint::isPaced) {
+      peak = isa.fmaPeak(0.3);
+      std::printf("%s: peak %.1f GFLOP/s\n", isa.name, peak);
+    }
     if (wanted("matmul")) saddlepoint::benchMatmul(isa, peak, products);
     if (wanted("conv")) saddlepoint::benchConv(isa, peak, count > 2 ? arguments[2] : "", count > 3 ? arguments[3] : "");
     if (wanted("memory")) saddlepoint::benchMemoryBound(isa);

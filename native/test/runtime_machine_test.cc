@@ -17,9 +17,8 @@ namespace {
 class FakeRoot {
  public:
   FakeRoot() {
-    char path[] = "/tmp/saddlepoint-XXXXXX";
-    if (mkdtemp(path) == nullptr) std::abort();
-    path_ = path;
+    path_ = testing::TempDir() + "saddlepoint-XXXXXX";
+    if (mkdtemp(path_.data()) == nullptr) std::abort();
   }
   ~FakeRoot() {
     if (std::system(("rm -r " + path_).c_str()) != 0) std::perror(path_.c_str());
