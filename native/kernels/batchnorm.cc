@@ -78,19 +78,27 @@ Pair gradSumsOfChunk(const T* g, const T* x, T mean, const Chunks& c, ptrdiff_t 
   return {sums.total(), products.total()};
 }
 
-// The same for a chunk of `rows` rows of up to 32 columns, each column by itself.
+// The same for a chunk of `rows` rows of up to 32 columns, each column by itself. A few rows at a time are joined to the
+// ones before (Chan, Golub and LeVeque), for rows far apart would not be in the cache for a second pass.
 template <typename T>
 void momentsOfColumns(const T* x, ptrdiff_t pitch, ptrdiff_t rows, int columns, Pair* out, ptrdiff_t outPitch) {
-  for (int j = 0; j < columns; j += Vec<T>::lanes) {
-    using V = Vec<T>;
+  using V = Vec<T>;
+  constexpr int together = 8;
+  for (int j = 0; j < columns; j += V::lanes) {
     const int present = smaller<int>(V::lanes, columns - j);
-    V sum = V::zero(), squares = V::zero();
-    for (ptrdiff_t i = 0; i < rows; ++i) sum = sum + loadSome(x + i * pitch + j, present);
-    const V mean = sum / V::broadcast(static_cast<T>(rows));
-    for (ptrdiff_t i = 0; i < rows; ++i) {
-      const V deviation = loadSome(x + i * pitch + j, present) - mean;
-      squares = fma(deviation, deviation, squares);
-    }
+    V mean = V::zero(), squares = V::zero();
+    const auto join = [&](ptrdiff_t i, int count) __attribute__((always_inline)) {
+      V values[together], sum = V::zero(), more = V::zero();
+      for (int k = 0; k < count; ++k) sum = sum + (values[k] = loadSome(x + (i + k) * pitch + j, present));
+      const V mine = sum / V::broadcast(static_cast<T>(count)), delta = mine - mean;
+      for (int k = 0; k < count; ++k) more = fma(values[k] - mine, values[k] - mine, more);
+      const V share = V::broadcast(static_cast<T>(count) / static_cast<T>(i + count));
+      mean = fma(delta, share, mean);
+      squares = squares + fma(delta * delta, share * V::broadcast(static_cast<T>(i)), more);
+    };
+    ptrdiff_t i = 0;
+    for (; i + together <= rows; i += together) join(i, together);
+    if (i < rows) join(i, static_cast<int>(rows - i));
     T means[V::lanes], sums[V::lanes];
     mean.store(means);
     squares.store(sums);
@@ -154,16 +162,21 @@ Failure forChunks(const Call& call, const Chunks& c, Pair* pairs, const ByChunk&
 ptrdiff_t pairsPerChannel(const Chunks& c) { return c.byColumns ? c.count * c.length : c.count; }
 
 Pair combineMoments(const Chunks& c, const Pair* pairs) {
-  double count = 0, mean = 0, squares = 0;
-  for (ptrdiff_t i = 0; i < pairsPerChannel(c); ++i) {
-    const ptrdiff_t chunk = i % c.count;
-    const double more = static_cast<double>(c.imagesOf(chunk) * (c.byColumns ? 1 : c.lengthOf(chunk)));
-    const double delta = pairs[i].first - mean;
-    mean += delta * (more / (count + more));
-    squares += pairs[i].second + delta * delta * (count * more / (count + more));
-    count += more;
-  }
-  return {mean, squares / count};
+  const double size = static_cast<double>(c.images * c.length);
+  const auto forEach = [&](const auto& use) {
+    for (ptrdiff_t chunk = 0; chunk < c.count; ++chunk) {
+      const double elements = static_cast<double>(c.imagesOf(chunk) * (c.byColumns ? 1 : c.lengthOf(chunk)));
+      for (ptrdiff_t i = chunk; i < pairsPerChannel(c); i += c.count) use(pairs[i], elements);
+    }
+  };
+  double sum = 0, squares = 0;
+  forEach([&](const Pair& pair, double elements) { sum += pair.first * elements; });
+  const double mean = sum / size;
+  forEach([&](const Pair& pair, double elements) {
+    const double delta = pair.first - mean;
+    squares += pair.second + delta * delta * elements;
+  });
+  return {mean, squares / size};
 }
 
 template <typename T>

@@ -9,6 +9,13 @@
 namespace saddlepoint {
 namespace {
 
+// An input that is the same after each `period` elements, such as what belongs to features or to the channels of small
+// images: written out once, with a block more than the period, so that blocks read it in place wherever they begin.
+struct Repeat {
+  int64_t period;  // 0: none
+  char* values;
+};
+
 // Streams are the inputs, then the outputs: where they are contiguous, steps read and write them in place.
 struct Code {
   const Call* call;
@@ -29,7 +36,8 @@ struct Code {
   int32_t* slotBytes;  // of an element
   bool*
       constants;  // for each slot whether a block has one value for it: scalars, and inputs that are the same for a row
-  size_t* offsets;  // of each slot in a worker's scratch
+  size_t* offsets;   // of each slot in a worker's scratch
+  Repeat* repeated;  // of each input
   int32_t* prefetched;
   size_t workerBytes;
 
@@ -46,12 +54,14 @@ struct Code {
   }
 };
 
-constexpr int chainBlock = 2048;  // where nothing but chains reads and writes it
+constexpr int chainBlock = 2048;  // where nothing but chains reads and writes it, and no input repeats
 constexpr int largeBlock = 512;
 constexpr int smallBlock = 256;  // with many streams, so that their blocks fit the first-level cache
 constexpr int smallBlockFromStreams = 7;
 constexpr int prefetchFromElements = 32768;        // smaller segments are in a cache anyway
 constexpr int64_t prefetchUpToPicoseconds = 1000;  // what takes longer an element does not wait for memory
+constexpr int leastRepeats = 4;                    // writing out what repeats less often takes as long as gathering it
+constexpr int64_t mostRepeatedBytes = 512 << 10;   // of all such inputs: a part of the second-level cache
 
 // Hands out the parts of one scratch allocation.
 struct Carver {
@@ -149,6 +159,57 @@ inline void findConstants(Code& code) {
   }
 }
 
+// Finds the inputs that repeat, as many as there is room for with blocks of at most `block` elements.
+inline void findRepeated(Code& code, int block) {
+  int64_t total = 0;
+  for (int i = 0; i < code.inputs; i++) {
+    code.repeated[i] = {0, nullptr};
+    if (code.segments > 1 || code.constants[i]) continue;
+    const View& view = code.input(0, i);
+    const StridedDims dims = collapseDims(view.shape, view.strides, view.rank);
+    const int outer = dims.rank - 1;
+    if (outer < 1 || dims.strides[outer] != 0 || dims.shape[outer] < leastRepeats) continue;
+    const int64_t period = view.size / dims.shape[outer], bytes = (period + block) * code.slotBytes[i];
+    if (total + bytes > mostRepeatedBytes) continue;
+    total += bytes;
+    code.repeated[i].period = period;
+  }
+}
+
+// False where there is no memory.
+inline bool writeRepeated(Code& code) {
+  size_t total = 0;
+  const auto bytesOf = [&](int i) {
+    return static_cast<size_t>((code.repeated[i].period + code.block) * code.slotBytes[i]);
+  };
+  for (int i = 0; i < code.inputs; i++) total += code.repeated[i].period > 0 ? roundUp64(bytesOf(i)) : 0;
+  if (total == 0) return true;
+  Carver carver{scratchOf<char>(*code.call, 0, 4, total)};
+  if (carver.at == nullptr) return false;
+  for (int i = 0; i < code.inputs; i++) {
+    if (code.repeated[i].period == 0) continue;
+    const View& view = code.input(0, i);
+    const StridedDims dims = collapseDims(view.shape, view.strides, view.rank);
+    const int period = static_cast<int>(code.repeated[i].period);
+    char* values = code.repeated[i].values = carver.take<char>(bytesOf(i));
+    Odometer at;
+    at.seek(dims, 0);
+    gatherBytes(values, view.data, dims, at, period, code.slotBytes[i]);
+    for (size_t done = static_cast<size_t>(period * code.slotBytes[i]), more; done < bytesOf(i); done += more) {
+      more = smaller(done, bytesOf(i) - done);
+      __builtin_memcpy(values + done, values, more);
+    }
+  }
+  return true;
+}
+
+inline bool hasRepeated(const Code& code) {
+  for (int i = 0; i < code.inputs; i++) {
+    if (code.repeated[i].period > 0) return true;
+  }
+  return false;
+}
+
 inline bool isOfChains(const Code& code) {
   for (int g = 0; g < code.groups; g++) {
     if (code.group[g].links == 0) return false;
@@ -157,7 +218,7 @@ inline bool isOfChains(const Code& code) {
 }
 
 inline int blockOf(const Code& code) {
-  if (isOfChains(code)) return chainBlock;
+  if (isOfChains(code) && !hasRepeated(code)) return chainBlock;
   return code.streams() >= smallBlockFromStreams ? smallBlock : largeBlock;
 }
 
@@ -185,9 +246,9 @@ inline bool decode(const Call& call, int block, Code& code) {
   const size_t streams = static_cast<size_t>(code.streams());
   Carver carver{scratchOf<char>(call, 0, 0,
                                 roundUp64(count * 4) + roundUp64(steps * sizeof(StepCode)) +
-                                    roundUp64(streams * 4) * 2 + roundUp64(maxSlots * 4) + roundUp64(maxSlots * 8) * 2 +
-                                    roundUp64(maxSlots) + roundUp64(steps * sizeof(Group)) +
-                                    roundUp64(maxLinks(steps) * sizeof(LinkCode)) +
+                                    roundUp64(streams * 4) * 2 + roundUp64(streams * sizeof(Repeat)) +
+                                    roundUp64(maxSlots * 4) + roundUp64(maxSlots * 8) * 2 + roundUp64(maxSlots) +
+                                    roundUp64(steps * sizeof(Group)) + roundUp64(maxLinks(steps) * sizeof(LinkCode)) +
                                     roundUp64(maxSlots * sizeof(SlotUse)))};
   if (carver.at == nullptr) return false;
   int32_t* attributes = carver.take<int32_t>(count);
@@ -198,6 +259,7 @@ inline bool decode(const Call& call, int block, Code& code) {
   code.slotBytes = carver.take<int32_t>(maxSlots);
   code.offsets = carver.take<size_t>(maxSlots);
   code.constants = carver.take<bool>(maxSlots);
+  code.repeated = carver.take<Repeat>(streams);
   int32_t* slotOfRegister = carver.take<int32_t>(2 * maxSlots);
   code.group = carver.take<Group>(steps);
   code.link = carver.take<LinkCode>(maxLinks(steps));
@@ -217,6 +279,7 @@ inline bool decode(const Call& call, int block, Code& code) {
   for (int i = 0; i < code.slots; i++) code.constants[i] = i >= code.inputs && i < code.inputs + code.scalars;
   code.row = 0;
   if (code.segments == 1 && block == 0) findConstants(code);
+  findRepeated(code, block == 0 ? chainBlock : block);
   int64_t largest = 0;
   for (int s = 0; s < code.segments; s++) largest = larger<int64_t>(largest, code.space(s).size);
   groupSteps(code, largest, uses);
@@ -231,7 +294,7 @@ inline bool decode(const Call& call, int block, Code& code) {
     code.offsets[i] = code.workerBytes;
     code.workerBytes += roundUp64(static_cast<size_t>(code.block) * static_cast<size_t>(code.slotBytes[i]));
   }
-  return true;
+  return writeRepeated(code);
 }
 
 }  // namespace

@@ -38,6 +38,7 @@ class Machine {
            roundUp64(static_cast<size_t>(code.scalars) * 8) +
            roundUp64(static_cast<size_t>(code.links) * sizeof(Link)) +
            roundUp64(static_cast<size_t>(code.inputs) * sizeof(Gather)) +
+           roundUp64(static_cast<size_t>(code.inputs) * sizeof(Place)) +
            roundUp64(static_cast<size_t>(code.outputs) * sizeof(Bypass));
   }
 
@@ -48,6 +49,7 @@ class Machine {
     scalars_ = carver.take<double>(static_cast<size_t>(code.scalars));
     links_ = carver.take<Link>(static_cast<size_t>(code.links));
     gathers_ = carver.take<Gather>(static_cast<size_t>(code.inputs));
+    places_ = carver.take<Place>(static_cast<size_t>(code.inputs));
     bypasses_ = carver.take<Bypass>(static_cast<size_t>(code.outputs));
     for (int i = 0; i < code.slots; i++) pointers_[i] = scratch_ + code.offsets[i];
   }
@@ -55,7 +57,7 @@ class Machine {
   // Goes to element number `first` of a segment of `size`.
   void seek(int segment, int64_t first, int64_t size) {
     first_ = first;
-    gatherCount_ = bypassCount_ = 0;
+    gatherCount_ = placeCount_ = bypassCount_ = 0;
     prefetches_ = code_.prefetches && size >= prefetchFromElements;
     for (int i = 0; i < code_.inputs; i++) bindInput(i, code_.input(segment, i));
     for (int i = 0; i < code_.scalars; i++) bindScalar(segment, i);
@@ -102,6 +104,7 @@ class Machine {
       storePastCaches(bypass.to, pointers_[bypass.slot], n * bypass.bytes);
       bypass.to += n * bypass.bytes;
     }
+    for (int i = 0; i < placeCount_; i++) moveTo(places_[i], places_[i].position + n);
     for (int i = 0; i < code_.streams(); i++) pointers_[code_.slotOfStream(i)] += n * streamBytes_[i];
     first_ += n;
   }
@@ -116,6 +119,11 @@ class Machine {
     const char* data;
     StridedDims dims;
     Odometer at;
+  };
+  // Where in its period a repeated input is.
+  struct Place {
+    int32_t input;
+    int64_t position;
   };
   // An output too large for the caches to be of use: blocks are made in scratch and written past them.
   struct Bypass {
@@ -151,6 +159,12 @@ class Machine {
     }
   }
 
+  void moveTo(Place& place, int64_t position) {
+    const Repeat& repeated = code_.repeated[place.input];
+    place.position = position < repeated.period ? position : position % repeated.period;
+    pointers_[place.input] = repeated.values + place.position * code_.slotBytes[place.input];
+  }
+
   char* scratchOfSlot(int slot) const { return scratch_ + code_.offsets[slot]; }
 
   void fillSlot(int slot, const void* value) {
@@ -165,8 +179,12 @@ class Machine {
       streamBytes_[i] = bytes;
       return;
     }
-    pointers_[i] = scratchOfSlot(i);
     streamBytes_[i] = 0;
+    if (code_.repeated[i].period > 0) {
+      places_[placeCount_].input = i;
+      return moveTo(places_[placeCount_++], first_);
+    }
+    pointers_[i] = scratchOfSlot(i);
     Gather& gather = gathers_[gatherCount_];
     gather.dims = collapseDims(view.shape, view.strides, view.rank);
     if (isSingleValue(gather.dims)) return fillSlot(i, view.data);
@@ -229,8 +247,9 @@ class Machine {
   double* scalars_;       // the numbers that the slots of scalars are filled with
   Link* links_;
   Gather* gathers_;
+  Place* places_;
   Bypass* bypasses_;
-  int gatherCount_ = 0, bypassCount_ = 0;
+  int gatherCount_ = 0, placeCount_ = 0, bypassCount_ = 0;
   int64_t first_ = 0;
   bool isFirst_ = true, prefetches_ = false, hasBypassed_ = false, hasSought_ = false;
 };

@@ -43,6 +43,8 @@ struct View {
   int32_t strides[kMaxRank];
 };
 
+enum { kScratchSlots = 5 };
+
 // What a kernel may ask of the runtime while it runs.
 struct Services {
   void* self;
@@ -50,7 +52,7 @@ struct Services {
   // calls run serially. `worker` < 64 names the executing thread. How work is cut into parts must follow from shapes alone.
   void (*parallel)(void* self, int parts, void (*body)(void* context, int part, int worker), void* context);
   // At least `bytes` of 64-byte aligned scratch memory of that worker (0 outside of `parallel`), or null: then the
-  // kernel fails with kFailMemory. A second request with the same worker and slot (0..3) invalidates the first.
+  // kernel fails with kFailMemory. A second request with the same worker and slot (below kScratchSlots) invalidates the first.
   void* (*scratch)(void* self, int worker, int slot, size_t bytes);
   int threads;
 };

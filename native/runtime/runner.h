@@ -43,8 +43,6 @@ class Runner {
   void run(Program* program, const RunInput& input, const std::atomic<bool>& stop, RunFailure* failure);
 
  private:
-  static constexpr int kScratchSlots = 4;
-
   bool place(Program* program, void* const* bindings);
   void execute(const Program& program, const RunInput& input, const std::atomic<bool>& stop, RunFailure* failure);
   static void parallel(void* self, int parts, ThreadPool::Body body, void* context);

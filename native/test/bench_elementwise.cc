@@ -46,7 +46,7 @@ class PoolServices {
     if (memory.size() < bytes + 64) memory.resize(bytes + 64);
     return reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(memory.data()) + 63) / 64 * 64);
   }
-  std::vector<char> memory_[ThreadPool::kMaxThreads][4];
+  std::vector<char> memory_[ThreadPool::kMaxThreads][kScratchSlots];
   Services services_;
 };
 

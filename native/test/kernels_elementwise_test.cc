@@ -230,6 +230,56 @@ TEST(Elementwise, Strides) {
   checkStrides({100, 100, 3}, {3, 300, 1}, {300, 3, 1});
 }
 
+// What belongs to features or to the channels of small images, which is written out once; the last two are too large.
+TEST(Elementwise, RepeatedInputs) {
+  checkStrides({3, 50}, {50, 1}, {0, 1});
+  checkStrides({1000, 7}, {7, 1}, {0, 1});
+  checkStrides({129, 256}, {256, 1}, {0, 1});
+  checkStrides({5, 40, 60}, {2400, 60, 1}, {0, 1, 0});
+  checkStrides({9, 1000, 16}, {16000, 16, 1}, {0, 1, 0});
+  checkStrides({6, 5, 4, 30}, {0, 1, 20, 5}, {0, 120, 0, 1});
+  checkStrides({4, 45000, 3}, {135000, 3, 1}, {0, 1, 0});
+  checkStrides({4, 40000, 2}, {0, 2, 1}, {0, 1, 0});
+}
+
+// Several of different periods and dtypes, in a chain and in a loop, on several threads.
+TEST(Elementwise, RepeatedInputsAtEveryThreadCount) {
+  const std::vector<int> shape = {11, 300, 31};
+  std::mt19937 random(9);
+  Tensor<float> x(shape), perChannel({1, 300, 1}), perPosition({1, 1, 31});
+  Tensor<uint8_t> mask({1, 300, 31});
+  x.integers(random, 1000);
+  perChannel.integers(random, 1000);
+  perPosition.integers(random, 1000);
+  mask.fill([&] { return static_cast<uint8_t>(random() % 2); });
+  const auto repeated = [&](View view) {
+    for (int dim = 0; dim < 3; ++dim) {
+      view.strides[dim] = view.shape[dim] == 1 ? 0 : view.strides[dim];
+      view.shape[dim] = shape[static_cast<size_t>(dim)];
+    }
+    view.size = static_cast<int32_t>(x.size());
+    return view;
+  };
+  const ElementwiseProgram program = {{},
+                                      7,
+                                      {{op_add, kFloat32, 4, 0, 1, -1},
+                                       {op_mul, kFloat32, 5, 4, 2, -1},
+                                       {op_where, kFloat32, 6, 3, 5, 1}},
+                                      {6}};
+  for (const KernelTable* table : testedTables()) {
+    for (int threads : {1, 2, 5}) {
+      const Tensor<float> out(shape);
+      const std::vector<View> inputs = {viewOf(x), repeated(viewOf(perChannel)), repeated(viewOf(perPosition)),
+                                        repeated(viewOf(mask))};
+      ASSERT_EQ(runElementwise(table, program, inputs, {viewOf(out)}, {}, threads).failure, kOk);
+      for (size_t i = 0; i < out.size(); ++i) {
+        const float channel = perChannel.data()[i / 31 % 300], sum = x.data()[i] + channel;
+        ASSERT_EQ(out.data()[i], mask.data()[i % 9300] ? sum * perPosition.data()[i % 31] : channel) << i;
+      }
+    }
+  }
+}
+
 TEST(Elementwise, EmptyAndScalarShapes) {
   for (const KernelTable* table : testedTables()) {
     const ElementwiseProgram program = {{}, 2, {{op_neg, kFloat32, 1, 0, -1, -1}}, {1}};

@@ -183,7 +183,7 @@ struct Tensor {
 // Runs parts on `threads` threads, the parts in an order that depends on timing.
 class TestServices {
  public:
-  explicit TestServices(int threads) : threads_(threads), buffers_(static_cast<size_t>(threads) * 4) {
+  explicit TestServices(int threads) : threads_(threads), buffers_(static_cast<size_t>(threads * kScratchSlots)) {
     services_ = {this, parallel, scratch, threads};
   }
   const Services* get() const { return &services_; }
@@ -206,7 +206,7 @@ class TestServices {
   }
   // Memory as dirty as it may be: what was never written is NaN.
   static void* scratch(void* self, int worker, int slot, size_t bytes) {
-    Buffer& buffer = static_cast<TestServices*>(self)->buffers_[static_cast<size_t>(worker * 4 + slot)];
+    Buffer& buffer = static_cast<TestServices*>(self)->buffers_[static_cast<size_t>(worker * kScratchSlots + slot)];
     const size_t rounded = (bytes + 63) / 64 * 64;
     if (buffer.bytes < rounded || !buffer.guarded) {
       buffer.guarded = std::make_unique<Guarded>(rounded);
