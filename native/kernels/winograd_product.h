@@ -48,6 +48,9 @@ void transformFilters(const WinogradProduct<T>& p, int row, int height, int chan
   }
   for (int k = 0; k < depth; ++k, taps += kTaps * height) {
     for (int i = 0; i < height; i += V::lanes) {
+      // The lines that are written next, for each is in another page.
+#pragma GCC unroll 36
+      for (int point = 0; point < kTilePoints; ++point) prefetchWrite(out + point * pitch + (k + 2) * height + i);
       V filter[kTaps], half[6 * 3], transformed[kTilePoints];
 #pragma GCC unroll 9
       for (int tap = 0; tap < kTaps; ++tap)
@@ -89,18 +92,19 @@ Failure transformAllFilters(const Call& call, const WinogradProduct<T>& p, const
   });
 }
 
-// `rows` rows of the products at one position, whose filters are in panels at `u`.
+// `rows` rows of the products at one position of channels [first, first + depth), added to what there is of channels
+// before; their filters are in panels at `u`.
 template <typename T>
-void multiplyPoint(const Tiling& tiling, int rows, int channels, const T* u, const TransformedTiles<T>& pixels,
+void multiplyPoint(const Tiling& tiling, int rows, int first, int depth, const T* u, const TransformedTiles<T>& pixels,
                    const TransformedTiles<T>& products, int point) {
-  const T* v = pixels.data + point * pixels.pointPitch;
+  const T* v = pixels.data + point * pixels.pointPitch + first * pixels.pitch;
   multiplyBlock<T>(
-      tiling, rows, pixels.count, channels,
+      tiling, rows, pixels.count, depth,
       [&](int k0, int) { return PackedRows<T>{u + static_cast<ptrdiff_t>(k0) * rows}; },
       [&](int k0, int, ptrdiff_t column, int, int) {
         return ColumnPanel<T>{v + k0 * pixels.pitch + column, pixels.pitch};
       },
-      products.data + point * products.pointPitch, products.pitch, false);
+      products.data + point * products.pointPitch, products.pitch, first > 0);
 }
 
 template <typename T>
@@ -131,15 +135,17 @@ void transformResults(const WinogradProduct<T>& p, const TransformedTiles<T>& pr
   });
 }
 
-// Many filters for few tiles: a panel of filters at a time is transformed, multiplied and forgotten, and never leaves
-// the cache.
+// Many filters for few tiles: some rows of filters, and some channels of these at a time, are transformed, multiplied
+// and forgotten, and never leave the cache.
 template <typename T>
-Failure multiplyByPanels(const Call& call, const WinogradProduct<T>& p, const Tiling& tiling) {
+Failure multiplyByFilters(const Call& call, const WinogradProduct<T>& p, const Tiling& tiling) {
   constexpr int lanes = Vec<T>::lanes;
   const int channels = p.source.channels;
   const ptrdiff_t tiles = p.tiles(), pitch = ceilDivide(tiles, 16) * 16, pixelPitch = pointPitch(channels * pitch);
-  const ptrdiff_t filterPitch = pointPitch(static_cast<ptrdiff_t>(tiling.rows) * channels);
-  const ptrdiff_t productPitch = pointPitch(tiling.rows * pitch);
+  const int fitting = static_cast<int>((ptrdiff_t(1) << 20) / (kTilePoints * ptrdiff_t(sizeof(float)) * pitch));
+  const int rowsOfPart = larger(1, smaller<int>(kFilterRows, fitting) / tiling.rows) * tiling.rows;
+  const ptrdiff_t filterPitch = pointPitch(static_cast<ptrdiff_t>(rowsOfPart) * kFilterDepth);
+  const ptrdiff_t productPitch = pointPitch(rowsOfPart * pitch);
   T* values = scratchOf<T>(call, 0, 0, kTilePoints * pixelPitch + kLongVectors * lanes);
   if (!values) return kFailMemory;
   const TransformedTiles<T> pixels = {0, static_cast<int>(tiles), pitch, pixelPitch, values};
@@ -148,19 +154,26 @@ Failure multiplyByPanels(const Call& call, const WinogradProduct<T>& p, const Ti
     transformTiles<kTileSize>(p.source, channel, pixels, space);
   });
   if (failure != kOk) return failure;
-  return runParts(call, tiling.panels, [&](ptrdiff_t panel, int worker) {
-    const int row = static_cast<int>(panel) * tiling.rows, height = smaller(tiling.rows, p.rows - row);
+  return runParts(call, ceilDivide(p.rows, rowsOfPart), [&](ptrdiff_t part, int worker) {
+    const int row = static_cast<int>(part) * rowsOfPart, height = smaller(rowsOfPart, p.rows - row);
     T* space =
         scratchOf<T>(call, worker, 1, larger<size_t>(filterRoom<T>(tiling), kTileStep * kTileStep * (pitch + lanes)));
     T* filters = scratchOf<T>(call, worker, 2, kTilePoints * filterPitch);
     T* room = scratchOf<T>(call, worker, 3, kTilePoints * productPitch + kLongVectors * lanes);
     if (!space || !filters || !room) return false;
-    for (int k = 0; k < channels; k += kFilterChannels)
-      transformFilters(p, row, height, k, smaller<int>(kFilterChannels, channels - k), space,
-                       filters + static_cast<ptrdiff_t>(k) * height, filterPitch);
     const TransformedTiles<T> products = {0, pixels.count, pitch, productPitch, room};
-    for (int point = 0; point < kTilePoints; ++point)
-      multiplyPoint(tiling, height, channels, filters + point * filterPitch, pixels, products, point);
+    for (int first = 0; first < channels; first += kFilterDepth) {
+      const int depth = smaller<int>(kFilterDepth, channels - first);
+      for (int i = 0; i < height; i += tiling.rows) {
+        const int panel = smaller(tiling.rows, height - i);
+        for (int k = 0; k < depth; k += kFilterChannels)
+          transformFilters(p, row + i, panel, first + k, smaller<int>(kFilterChannels, depth - k), space,
+                           filters + static_cast<ptrdiff_t>(i) * depth + static_cast<ptrdiff_t>(k) * panel,
+                           filterPitch);
+      }
+      for (int point = 0; point < kTilePoints; ++point)
+        multiplyPoint(tiling, height, first, depth, filters + point * filterPitch, pixels, products, point);
+    }
     for (int i = 0; i < height; ++i) transformResults(p, products, i, row + i, space);
     return true;
   });
@@ -171,7 +184,7 @@ Failure winogradProduct(const Call& call, const WinogradProduct<T>& p) {
   constexpr int lanes = Vec<T>::lanes;
   const int channels = p.source.channels;
   const Tiling tiling = tilingFor(p.rows, kTileBlock, lanes);
-  if (filtersPrevail(p.tiles(), channels, p.rows)) return multiplyByPanels(call, p, tiling);
+  if (filtersPrevail(p.tiles(), channels, p.rows)) return multiplyByFilters(call, p, tiling);
   const ptrdiff_t tiles = p.tiles(), pitch = winogradPitch(tiles, channels, p.rows), blocks = ceilDivide(tiles, pitch);
   const ptrdiff_t pixelPitch = pointPitch(channels * pitch), productPitch = pointPitch(p.rows * pitch);
   const ptrdiff_t filterPitch = pointPitch(static_cast<ptrdiff_t>(p.rows) * channels);
@@ -200,7 +213,7 @@ Failure winogradProduct(const Call& call, const WinogradProduct<T>& p) {
       const TransformedTiles<T> pixels = pixelsAt(block, values), products = productsOf(pixels);
       for (int channel = 0; channel < channels; ++channel) transformTiles<kTileSize>(p.source, channel, pixels, space);
       for (int point = 0; point < kTilePoints; ++point)
-        multiplyPoint(tiling, p.rows, channels, filters + point * filterPitch, pixels, products, point);
+        multiplyPoint(tiling, p.rows, 0, channels, filters + point * filterPitch, pixels, products, point);
       for (int row = 0; row < p.rows; ++row) transformResults(p, products, row, row, space);
       return true;
     });
@@ -211,7 +224,7 @@ Failure winogradProduct(const Call& call, const WinogradProduct<T>& p) {
     });
     if (step == kOk)
       step = runParts(call, kTilePoints, [&](ptrdiff_t point, int) {
-        multiplyPoint(tiling, p.rows, channels, filters + point * filterPitch, pixels, products,
+        multiplyPoint(tiling, p.rows, 0, channels, filters + point * filterPitch, pixels, products,
                       static_cast<int>(point));
         return true;
       });

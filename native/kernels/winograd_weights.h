@@ -19,7 +19,7 @@ struct WinogradWeightGrad {
 // time.
 inline ptrdiff_t contractedTiles(ptrdiff_t tiles, ptrdiff_t channels, ptrdiff_t rows) {
   const ptrdiff_t bytes = kTilePoints * static_cast<ptrdiff_t>(sizeof(float)) * (channels + rows);
-  const ptrdiff_t cached = (ptrdiff_t(2) << 20) / bytes, most = larger<ptrdiff_t>(32, (ptrdiff_t(32) << 20) / bytes);
+  const ptrdiff_t cached = (ptrdiff_t(1) << 20) / bytes, most = larger<ptrdiff_t>(32, (ptrdiff_t(32) << 20) / bytes);
   const ptrdiff_t wanted = smaller(larger(cached, 2 * channels * rows / (channels + rows)), most);
   return smaller(ceilDivide(wanted, 32) * 32, ceilDivide(tiles, 16) * 16);
 }
@@ -44,7 +44,9 @@ bool addTiles(const Call& call, int worker, const TransformedTiles<T>& gradients
               const TransformedTiles<T>& pixels, int columns, int point, T* sums) {
   constexpr int lanes = Vec<T>::lanes;
   const Tiling tiling = tilingFor(rows, columns, lanes);
-  T* packedRows = scratchOf<T>(call, worker, 2, static_cast<size_t>(rows) * kDepthBlock);
+  // Read again for every panel of columns.
+  const bool packs = columns > 8 * tiling.vectors * lanes;
+  T* packedRows = scratchOf<T>(call, worker, 2, packs ? static_cast<size_t>(rows) * kDepthBlock : 0);
   T* panel = scratchOf<T>(call, worker, 3, static_cast<size_t>(kDepthBlock) * kLongVectors * lanes);
   if (!packedRows || !panel) return false;
   const T* g = gradients.data + point * gradients.pointPitch;
@@ -52,8 +54,8 @@ bool addTiles(const Call& call, int worker, const TransformedTiles<T>& gradients
   multiplyBlock<T>(
       tiling, rows, columns, pixels.count,
       [&](int k0, int steps) {
-        packRows(packedRows, tiling, rows, steps, g + k0, gradients.pitch, 1);
-        return PackedRows<T>{packedRows};
+        if (packs) packRows(packedRows, tiling, rows, steps, g + k0, gradients.pitch, 1);
+        return RowBlock<T>{packs ? packedRows : g + k0, gradients.pitch, 1, packs};
       },
       [&](int k0, int steps, ptrdiff_t column, int count, int width) {
         packPanel(panel, width, count, steps, d + column * pixels.pitch + k0, pixels.pitch, 1);
@@ -81,56 +83,61 @@ void transformSums(const T* sums, ptrdiff_t pitch, int columns, T* out) {
     T taps[kTaps * V::lanes];
 #pragma GCC unroll 9
     for (int tap = 0; tap < kTaps; ++tap) filter[tap].store(taps + tap * V::lanes);
-    for (int i = 0; i < count; ++i) {
-      for (int tap = 0; tap < kTaps; ++tap) *out++ = taps[tap * V::lanes + i];
-    }
+    transpose(out + kTaps * column, kTaps, kTaps, count, taps, V::lanes);
   }
 }
 
-// Many filters from few tiles: all tiles are contracted at once, for a panel of filters at a time, whose sums never
-// leave the cache.
+// Many filters from few tiles: all tiles are contracted at once, for some filters at a time, whose sums never leave the
+// cache.
 template <typename T>
-Failure addTilesByPanels(const Call& call, const WinogradWeightGrad<T>& p) {
+Failure addTilesByFilters(const Call& call, const WinogradWeightGrad<T>& p) {
   constexpr int lanes = Vec<T>::lanes;
   const int rows = p.gradients.channels, columns = p.pixels.channels, count = static_cast<int>(p.tiles());
   const Tiling tiling = tilingFor(rows, columns, lanes);
+  const int rowsOfPart = smaller<int>(rows, larger(1, kFilterRows / tiling.rows) * tiling.rows);
+  const int columnsOfPart = smaller<int>(columns, kFilterColumns);
   const ptrdiff_t pitch = ceilDivide(count, 16) * 16;
   const ptrdiff_t gradientPitch = pointPitch(rows * pitch), pixelPitch = pointPitch(columns * pitch);
-  const ptrdiff_t sumPitch = pointPitch(static_cast<ptrdiff_t>(tiling.rows) * columns);
-  T* values = scratchOf<T>(call, 0, 0, kTilePoints * (gradientPitch + 2 * pixelPitch) + kLongVectors * lanes);
+  const ptrdiff_t sumPitch = pointPitch(static_cast<ptrdiff_t>(rowsOfPart) * columnsOfPart);
+  T* values = scratchOf<T>(call, 0, 0, 2 * kTilePoints * (gradientPitch + pixelPitch) + kLongVectors * lanes);
   if (!values) return kFailMemory;
   const TransformedTiles<T> gradients = {0, count, pitch, gradientPitch, values};
   const TransformedTiles<T> pixels = {0, count, pitch, pixelPitch, values + kTilePoints * gradientPitch};
-  T* transposed = pixels.data + kTilePoints * pixelPitch;  // [position][tile][column]
+  T* packedRows = pixels.data + kTilePoints * pixelPitch;    // [position][block of tiles][panel of rows][tile][row]
+  T* transposed = packedRows + kTilePoints * gradientPitch;  // [position][tile][column]
   Failure step = transformBoth(call, p, gradients, pixels);
   if (step == kOk)
     step = runParts(call, kTilePoints, [&](ptrdiff_t point, int) {
+      for (int k0 = 0; k0 < count; k0 += kDepthBlock)
+        packRows(packedRows + point * gradientPitch + static_cast<ptrdiff_t>(k0) * rows, tiling, rows,
+                 smaller<int>(kDepthBlock, count - k0), gradients.data + point * gradientPitch + k0, pitch, 1);
       packPanel(transposed + point * pixelPitch, columns, columns, count, pixels.data + point * pixelPitch, pitch, 1);
       return true;
     });
   if (step != kOk) return step;
-  return runParts(call, tiling.panels, [&](ptrdiff_t panel, int worker) {
-    const int row = static_cast<int>(panel) * tiling.rows, height = smaller(tiling.rows, rows - row);
+  const ptrdiff_t columnParts = ceilDivide(columns, columnsOfPart);
+  return runParts(call, ceilDivide(rows, rowsOfPart) * columnParts, [&](ptrdiff_t part, int worker) {
+    const int row = static_cast<int>(part / columnParts) * rowsOfPart, height = smaller(rowsOfPart, rows - row);
+    const int column = static_cast<int>(part % columnParts) * columnsOfPart;
+    const int width = smaller(columnsOfPart, columns - column);
     T* sums = scratchOf<T>(call, worker, 1, kTilePoints * sumPitch);
-    T* packed = scratchOf<T>(call, worker, 2, static_cast<size_t>(tiling.rows) * kDepthBlock);
-    if (!sums || !packed) return false;
+    if (!sums) return false;
     for (int point = 0; point < kTilePoints; ++point) {
-      const T* g = gradients.data + point * gradientPitch + row * pitch;
-      const T* d = transposed + point * pixelPitch;
+      const T* g = packedRows + point * gradientPitch;
+      const T* d = transposed + point * pixelPitch + column;
       multiplyBlock<T>(
-          tiling, height, columns, count,
+          tiling, height, width, count,
           [&](int k0, int steps) {
-            packPanel(packed, height, height, steps, g + k0, pitch, 1);
-            return PackedRows<T>{packed};
+            return PackedRows<T>{g + static_cast<ptrdiff_t>(k0) * rows + static_cast<ptrdiff_t>(row) * steps};
           },
-          [&](int k0, int, ptrdiff_t column, int, int) {
-            return ColumnPanel<T>{d + static_cast<ptrdiff_t>(k0) * columns + column, columns};
+          [&](int k0, int, ptrdiff_t j, int, int) {
+            return ColumnPanel<T>{d + static_cast<ptrdiff_t>(k0) * columns + j, columns};
           },
-          sums + point * sumPitch, columns, false);
+          sums + point * sumPitch, width, false);
     }
     for (int i = 0; i < height; ++i)
-      transformSums(sums + static_cast<ptrdiff_t>(i) * columns, sumPitch, columns,
-                    p.out + 9 * static_cast<ptrdiff_t>(row + i) * columns);
+      transformSums(sums + static_cast<ptrdiff_t>(i) * width, sumPitch, width,
+                    p.out + 9 * (static_cast<ptrdiff_t>(row + i) * columns + column));
     return true;
   });
 }
@@ -138,7 +145,7 @@ Failure addTilesByPanels(const Call& call, const WinogradWeightGrad<T>& p) {
 template <typename T>
 Failure winogradWeightGrad(const Call& call, const WinogradWeightGrad<T>& p) {
   const int rows = p.gradients.channels, columns = p.pixels.channels;
-  if (filtersPrevail(p.tiles(), columns, rows)) return addTilesByPanels(call, p);
+  if (filtersPrevail(4 * p.tiles(), columns, rows)) return addTilesByFilters(call, p);
   const ptrdiff_t tiles = p.tiles(), pitch = contractedTiles(tiles, columns, rows);
   const ptrdiff_t gradientPitch = pointPitch(rows * pitch), pixelPitch = pointPitch(columns * pitch);
   const ptrdiff_t sumPitch = pointPitch(static_cast<ptrdiff_t>(rows) * columns);

@@ -141,7 +141,7 @@ void benchConv(const TestedIsa& isa, double peak, const std::string& filter, con
     const auto time = [&](const char* name, Kernel kernel, const Tensor<float>& left, const Tensor<float>& right,
                           const Tensor<float>& to) {
       if (std::string(name).find(direction) == std::string::npos) return;
-      timeOne(name, 0, kernel, left, right, to);
+      if (!transformable || !isPaced) timeOne(name, 0, kernel, left, right, to);
       if (transformable) timeOne(name, 1, kernel, left, right, to);
     };
     Tensor<float> y(g.shape), xGrad(x.shape), wGrad(w.shape);
@@ -203,7 +203,7 @@ void benchMemoryBound(const TestedIsa& isa) {
 
 // bench_gemm [matmul|conv|memory] [products, as 128x512x784B | part of a convolution's name, or one as
 // 8x256x14to512k3s2p1g1: images, channels, size, output channels, and what is left out is a 1x1 window, 1, 0 and 1]
-// [fwd|dx|dw] [paced: the first of them, by in_turns.mjs]
+// [fwd|dx|dw] [paced: the first of them, as it is chosen, by in_turns.mjs]
 int main(int count, char** arguments) {
   saddlepoint::isPaced = std::strcmp(arguments[count - 1], "paced") == 0;
   if (saddlepoint::isPaced) --count;
