@@ -36,7 +36,7 @@ Failure runParts(const Call& call, ptrdiff_t parts, const Body& body) {
   return shared.failed ? kFailMemory : kOk;
 }
 
-// Scratch slots: 0 for what all workers share, taken before `runParts`; 1 to 3 for each worker.
+// Scratch slots: 0 and 4 for what all workers share, taken before `runParts`; 1 to 3 for each worker.
 template <typename T>
 T* scratchOf(const Call& call, int worker, int slot, size_t elements) {
   return static_cast<T*>(call.services->scratch(call.services->self, worker, slot, elements * sizeof(T) + 64));
