@@ -145,6 +145,7 @@ Failure addTilesByFilters(const Call& call, const WinogradWeightGrad<T>& p) {
 template <typename T>
 Failure winogradWeightGrad(const Call& call, const WinogradWeightGrad<T>& p) {
   const int rows = p.gradients.channels, columns = p.pixels.channels;
+  // Sums that leave the cache cost less than filters that do: those prevail from four times as many on.
   if (filtersPrevail(4 * p.tiles(), columns, rows)) return addTilesByFilters(call, p);
   const ptrdiff_t tiles = p.tiles(), pitch = contractedTiles(tiles, columns, rows);
   const ptrdiff_t gradientPitch = pointPitch(rows * pitch), pixelPitch = pointPitch(columns * pitch);
