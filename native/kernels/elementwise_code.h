@@ -142,33 +142,24 @@ inline void groupSteps(Code& code, int64_t largest, SlotUse* uses) {
 }
 
 // Finds the inputs that are one value, or broadcast along rows of one length, such as what belongs to the channels of
-// images.
-inline void findConstants(Code& code) {
-  for (int i = 0; i < code.inputs; i++) {
-    const View& view = code.input(0, i);
-    const StridedDims dims = collapseDims(view.shape, view.strides, view.rank);
-    // Loops over what chains leave of a row would cost more than it saves.
-    const int left = dims.rank == 0 ? 0 : dims.shape[0] % chainElements;
-    if (dims.rank == 0 || dims.strides[0] != 0 || dims.shape[0] < chainElements || 8 * left > dims.shape[0]) continue;
-    if (dims.rank == 1) {
-      code.constants[i] = true;
-      continue;
-    }
-    if (code.row == 0) code.row = dims.shape[0];
-    code.constants[i] = code.row == dims.shape[0];
-  }
-}
-
-// Finds the inputs that repeat, as many as there is room for with blocks of at most `block` elements.
-inline void findRepeated(Code& code, int block) {
+// images, where blocks may end with rows; and of the others those that repeat, as many as there is room for with blocks
+// of at most `block` elements.
+inline void findBroadcast(Code& code, bool endsWithRows, int block) {
   int64_t total = 0;
   for (int i = 0; i < code.inputs; i++) {
     code.repeated[i] = {0, nullptr};
-    if (code.segments > 1 || code.constants[i]) continue;
+    if (code.segments > 1) continue;
     const View& view = code.input(0, i);
     const StridedDims dims = collapseDims(view.shape, view.strides, view.rank);
-    const int outer = dims.rank - 1;
-    if (outer < 1 || dims.strides[outer] != 0 || dims.shape[outer] < leastRepeats) continue;
+    if (isContiguous(dims)) continue;
+    // Loops over what chains leave of a row would cost more than it saves.
+    const int length = dims.shape[0], left = length % chainElements, outer = dims.rank - 1;
+    if (endsWithRows && dims.strides[0] == 0 && length >= chainElements && 8 * left <= length) {
+      if (outer > 0 && code.row == 0) code.row = length;
+      code.constants[i] = outer == 0 || code.row == length;
+      if (code.constants[i]) continue;
+    }
+    if (outer == 0 || dims.strides[outer] != 0 || dims.shape[outer] < leastRepeats) continue;
     const int64_t period = view.size / dims.shape[outer], bytes = (period + block) * code.slotBytes[i];
     if (total + bytes > mostRepeatedBytes) continue;
     total += bytes;
@@ -278,8 +269,7 @@ inline bool decode(const Call& call, int block, Code& code) {
 
   for (int i = 0; i < code.slots; i++) code.constants[i] = i >= code.inputs && i < code.inputs + code.scalars;
   code.row = 0;
-  if (code.segments == 1 && block == 0) findConstants(code);
-  findRepeated(code, block == 0 ? chainBlock : block);
+  findBroadcast(code, block == 0, block == 0 ? chainBlock : block);
   int64_t largest = 0;
   for (int s = 0; s < code.segments; s++) largest = larger<int64_t>(largest, code.space(s).size);
   groupSteps(code, largest, uses);

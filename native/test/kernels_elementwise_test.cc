@@ -230,7 +230,8 @@ TEST(Elementwise, Strides) {
   checkStrides({100, 100, 3}, {3, 300, 1}, {300, 3, 1});
 }
 
-// What belongs to features or to the channels of small images, which is written out once; the last two are too large.
+// What belongs to features or to the channels of small images, which is written out once; in the last two cases one
+// input is too large for that.
 TEST(Elementwise, RepeatedInputs) {
   checkStrides({3, 50}, {50, 1}, {0, 1});
   checkStrides({1000, 7}, {7, 1}, {0, 1});
@@ -260,12 +261,8 @@ TEST(Elementwise, RepeatedInputsAtEveryThreadCount) {
     view.size = static_cast<int32_t>(x.size());
     return view;
   };
-  const ElementwiseProgram program = {{},
-                                      7,
-                                      {{op_add, kFloat32, 4, 0, 1, -1},
-                                       {op_mul, kFloat32, 5, 4, 2, -1},
-                                       {op_where, kFloat32, 6, 3, 5, 1}},
-                                      {6}};
+  const ElementwiseProgram program = {
+      {}, 7, {{op_add, kFloat32, 4, 0, 1, -1}, {op_mul, kFloat32, 5, 4, 2, -1}, {op_where, kFloat32, 6, 3, 5, 1}}, {6}};
   for (const KernelTable* table : testedTables()) {
     for (int threads : {1, 2, 5}) {
       const Tensor<float> out(shape);
