@@ -2,21 +2,13 @@
 // each other stays in the first-level cache.
 #pragma once
 #include "elementwise_code.h"
+#include "page_starts.h"
 #include "strided.h"
 
 namespace saddlepoint {
 namespace {
 
 constexpr int64_t bypassFromBytes = 16 << 20;
-
-// Inlined, for GCC takes a function that only prefetches for one without effect, and leaves its calls out.
-SADDLEPOINT_INLINE void prefetchBlock(const char* from, int64_t bytes, bool written) {
-  if (written) {
-    for (int64_t i = 0; i < bytes; i += 64) prefetchWrite(from + i);
-  } else {
-    for (int64_t i = 0; i < bytes; i += 64) prefetchRead(from + i);
-  }
-}
 
 // A row-major view without holes; strides of dims of one element do not matter.
 inline bool isDense(const View& view) {
@@ -232,11 +224,17 @@ class Machine {
     return true;
   }
 
+  // Of outputs the whole next block: processors that read ahead do not write ahead.
   SADDLEPOINT_INLINE void prefetch(const StepCode& step) const {
     for (int i = step.firstStream; i < step.firstStream + step.streams; i++) {
       const int stream = code_.prefetched[i];
+      const char* block = pointers_[code_.slotOfStream(stream)];
       const int64_t bytes = code_.block * streamBytes_[stream];
-      prefetchBlock(pointers_[code_.slotOfStream(stream)] + bytes, bytes, stream >= code_.inputs);
+      if (stream < code_.inputs) {
+        prefetchPageStarts(block, bytes);
+      } else {
+        for (int64_t line = 0; line < bytes; line += 64) prefetchWrite(block + bytes + line);
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 // Reductions over the trailing dims of a strided view. How work is cut follows from shapes, and the order of
 // combination from the number of reduced elements alone (reduce_lanes.h).
 #include "kernel.h"
+#include "page_starts.h"
 #include "parallel.h"
 #include "reduce_columns.h"
 #include "reduce_states.h"
@@ -72,7 +73,11 @@ template <typename R>
 typename R::State reduceRange(const Problem& problem, const typename R::Element* data, int64_t begin, int64_t end) {
   using T = typename R::Element;
   const bool contiguous = isContiguous(problem.reduced);
-  if (contiguous && end - begin <= reduceChunk) return R::chunk(data + begin, static_cast<int>(end - begin), begin);
+  const auto chunkAt = [&](int64_t i, int n) {
+    prefetchPageStarts(data + i, n * int64_t{sizeof(T)});
+    return R::chunk(data + i, n, i);
+  };
+  if (contiguous && end - begin <= reduceChunk) return chunkAt(begin, static_cast<int>(end - begin));
   T gathered[reduceChunk];
   Odometer at;
   if (!contiguous) seek(at, problem.reduced, begin);
@@ -80,7 +85,7 @@ typename R::State reduceRange(const Problem& problem, const typename R::Element*
   for (int64_t i = begin; i < end; i += reduceChunk) {
     const int n = static_cast<int>(end - i < reduceChunk ? end - i : reduceChunk);
     if (!contiguous) gather(gathered, data, problem.reduced, at, n);
-    tree.push(R::chunk(contiguous ? data + i : gathered, n, i), &R::combine);
+    tree.push(contiguous ? chunkAt(i, n) : R::chunk(gathered, n, i), &R::combine);
   }
   return tree.finish(&R::combine);
 }

@@ -7,14 +7,16 @@
 namespace saddlepoint {
 namespace {
 
-constexpr int stripWidth = 128;
+constexpr int stripWidth = 256;
 constexpr int stripLevels = 24;
 
 // What one worker needs for a strip of columns.
 template <typename T>
 struct Strip {
-  alignas(64) T lanes[reduceLanes][stripWidth];
+  // A line longer, lest a load wait for a store of 4 KB before.
+  alignas(64) T lanes[reduceLanes][stripWidth + 64 / sizeof(T)];
   alignas(64) T levels[stripLevels][stripWidth];
+  int64_t offsets[reduceChunk];  // of a chunk's rows
 };
 
 template <typename T, typename Op>
@@ -25,19 +27,65 @@ SADDLEPOINT_INLINE void combineInto(T* a, const T* b, int width, Op op) {
   if (i < width) op(V::loadPartial(a + i, width - i), V::loadPartial(b + i, width - i)).storePartial(a + i, width - i);
 }
 
-// One chunk of rows; leaves the result in strip.lanes[0].
+// Row after row, for rows that lie close together.
 template <typename T, typename Op>
-void reduceStripChunk(Strip<T>& strip, const T* data, const StridedDims& rows, Odometer& at, int count, int width,
-                      Op op) {
-  const int lanes = count < reduceLanes ? count : reduceLanes;
-  for (int i = 0; i < lanes; i++) {
+SADDLEPOINT_INLINE void reduceRowByRow(Strip<T>& strip, const T* data, const StridedDims& rows, Odometer& at, int count,
+                                       int width, Op op) {
+  for (int i = 0; i < smaller(count, reduceLanes); i++) {
     for (int j = 0; j < width; j++) strip.lanes[i][j] = Op::template identity<T>;
   }
   for (int i = 0; i < count; i++) {
     combineInto(strip.lanes[i % reduceLanes], data + at.offset, width, op);
     at.advance(rows, 1);
   }
-  // A lane without elements is the identity and changes nothing.
+}
+
+constexpr int vectorsTogether = 8;
+
+// A lane after the other, rows i, i + 16, ... of it in registers, for rows far apart, which come one by one anyway.
+template <int vectors, typename T, typename Op>
+SADDLEPOINT_INLINE void reduceLane(const T* data, const int64_t* offsets, int lane, int count, int last, T* out,
+                                   Op op) {
+  using V = Vec<T>;
+  V sums[vectors];
+  for (V& sum : sums) sum = V::broadcast(Op::template identity<T>);
+  for (int i = lane; i < count; i += reduceLanes) {
+    const T* row = data + offsets[i];
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; v++) {
+      const T* from = row + v * V::lanes;
+      sums[v] = op(sums[v], v + 1 < vectors || last == V::lanes ? V::load(from) : V::loadPartial(from, last));
+    }
+  }
+  for (int v = 0; v < vectors; v++) sums[v].store(out + v * V::lanes);
+}
+
+template <typename T, typename Op>
+void reduceLaneByLane(Strip<T>& strip, const T* data, const StridedDims& rows, Odometer& at, int count, int width,
+                      Op op) {
+  using V = Vec<T>;
+  constexpr int together = vectorsTogether * V::lanes;
+  for (int i = 0; i < count; i++, at.advance(rows, 1)) strip.offsets[i] = at.offset;
+  for (int i = 0; i < smaller(count, reduceLanes); i++) {
+    int j = 0;
+    for (; j + together <= width; j += together)
+      reduceLane<vectorsTogether>(data + j, strip.offsets, i, count, V::lanes, strip.lanes[i] + j, op);
+    for (; j < width; j += V::lanes)
+      reduceLane<1>(data + j, strip.offsets, i, count, smaller(V::lanes, width - j), strip.lanes[i] + j, op);
+  }
+}
+
+// One chunk of rows; leaves the result in strip.lanes[0].
+template <typename T, typename Op>
+SADDLEPOINT_INLINE void reduceStripChunk(Strip<T>& strip, const T* data, const StridedDims& rows, Odometer& at,
+                                         int count, int width, Op op) {
+  if (width < vectorsTogether * Vec<T>::lanes) {
+    reduceRowByRow(strip, data, rows, at, count, width, op);
+  } else {
+    reduceLaneByLane(strip, data, rows, at, count, width, op);
+  }
+  // A lane without elements would change nothing.
+  const int lanes = smaller(count, reduceLanes);
   for (int half = reduceLanes / 2; half > 0; half /= 2) {
     for (int i = 0; i < half && i + half < lanes; i++) combineInto(strip.lanes[i], strip.lanes[i + half], width, op);
   }
