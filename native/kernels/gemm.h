@@ -34,6 +34,20 @@ inline Tiling tilingFor(int rows, ptrdiff_t columns, int lanes) {
   return tiling;
 }
 
+// Rows a page apart share a set of the first-level cache, which holds so many of them.
+enum { kPage = 4096, kWays = 12 };
+
+// For rows that may be read where they lie.
+template <typename T>
+Tiling tilingOf(const Matrix<T>& a, int rows, ptrdiff_t columns) {
+  Tiling tiling = tilingFor(rows, columns, Vec<T>::lanes);
+  if (tiling.vectors == 1 && tiling.rows > kWays && a.column == 1 && a.row * sizeof(T) % kPage == 0) {
+    tiling.panels = static_cast<int>(ceilDivide(rows, kWays));
+    tiling.rows = static_cast<int>(ceilDivide(rows, tiling.panels));
+  }
+  return tiling;
+}
+
 inline int columnVectors(const Tiling& tiling, ptrdiff_t left, int lanes) {
   if (tiling.vectors == kLongVectors && left >= kLongVectors * lanes) return kLongVectors;
   return left <= lanes || tiling.vectors == 1 ? 1 : kWideVectors;

@@ -2,7 +2,9 @@
 // attributes, elementwise steps follow (epilogue.h): each part applies them to its block of C.
 #include "epilogue.h"
 #include "gemm.h"
+#include "gemm_few_rows.h"
 #include "gemm_large.h"
+#include "gemm_transposed.h"
 #include "kernel.h"
 
 namespace saddlepoint {
@@ -11,24 +13,11 @@ namespace {
 // Work of a part in multiply-adds: enough to outweigh starting it, a sixteenth of all where that is not too much.
 enum { kLeastWork = 1 << 20, kMostWork = 1 << 29, kRowsInCache = 560 };
 
-// Rows a page apart share a set of the first-level cache, which holds so many of them.
-enum { kPage = 4096, kWays = 12 };
-
 // Contiguous rows are read where they lie, for a micro-kernel goes along few of them; others are packed if enough
 // columns share the cost.
 template <typename T>
 bool mustPack(const Matrix<T>& a, int rows, ptrdiff_t columns) {
   return rows > 1 && a.column != 1 && columns > 2 * kWideVectors * Vec<T>::lanes;
-}
-
-template <typename T>
-Tiling tilingOf(const Matrix<T>& a, int rows, ptrdiff_t columns) {
-  Tiling tiling = tilingFor(rows, columns, Vec<T>::lanes);
-  if (tiling.vectors == 1 && tiling.rows > kWays && a.column == 1 && a.row * sizeof(T) % kPage == 0) {
-    tiling.panels = static_cast<int>(ceilDivide(rows, kWays));
-    tiling.rows = static_cast<int>(ceilDivide(rows, tiling.panels));
-  }
-  return tiling;
 }
 
 struct Batch {
@@ -57,49 +46,6 @@ ColumnPanel<T> columnsOf(const Matrix<T>& b, bool pack, int k0, int steps, ptrdi
 
 size_t panelElements(int depth, int lanes) {
   return static_cast<size_t>(smaller<int>(depth, kDepthBlock)) * kLongVectors * lanes;
-}
-
-// One row of A times a B whose columns are contiguous: transposed in registers and used at once, never stored. The same
-// chain for each element as in a micro-kernel.
-template <typename T>
-void multiplyRow(const Matrix<T>& a, const Matrix<T>& b, ptrdiff_t columns, int depth, T* c) {
-  using V = Vec<T>;
-  constexpr int n = V::lanes;
-  for (ptrdiff_t j = 0; j < columns; j += n) {
-    const int count = static_cast<int>(smaller<ptrdiff_t>(n, columns - j));
-    V total = V::zero();
-    for (int k0 = 0; k0 < depth; k0 += kDepthBlock) {
-      const int end = smaller<int>(depth, k0 + kDepthBlock);
-      V sum = V::zero();
-      for (int k = k0; k < end; k += n) {
-        const T *from = b.data + j * b.column + k, *factors = a.data + k * a.column;
-        const int steps = smaller(n, end - k);
-        V rows[n];
-        if (steps == n && count == n) {
-#pragma GCC unroll 16
-          for (int i = 0; i < n; ++i) rows[i] = V::load(from + i * b.column);
-          transposeBlocks<n / 2>(rows);
-#pragma GCC unroll 16
-          for (int i = 0; i < n; ++i) sum = fma(V::broadcast(factors[i * a.column]), rows[i], sum);
-          continue;
-        }
-#pragma GCC unroll 16
-        for (int i = 0; i < n; ++i) rows[i] = i < count ? V::loadPartial(from + i * b.column, steps) : V::zero();
-        transposeBlocks<n / 2>(rows);
-#pragma GCC unroll 16
-        for (int i = 0; i < n; ++i) {
-          if (i < steps) sum = fma(V::broadcast(factors[i * a.column]), rows[i], sum);
-        }
-      }
-      total = k0 == 0 ? sum : total + sum;
-    }
-    total.storePartial(c + j, count);
-  }
-}
-
-template <typename T>
-bool isRowTimesTransposed(const Product<T>& p, const Matrix<T>& b) {
-  return p.rows == 1 && b.row == 1 && b.column != 1;
 }
 
 // Multiply-adds of a product whose operands stay in the second-level cache: for these packing A never pays.
@@ -134,7 +80,7 @@ bool isSmall(const Product<T>& p) {
 // A whole product on one thread.
 template <typename T>
 bool multiply(const Call& call, int worker, const Product<T>& p, const Matrix<T>& a, const Matrix<T>& b, T* c) {
-  if (isRowTimesTransposed(p, b)) return multiplyRow(a, b, p.columns, p.depth, c), true;
+  if (isFewRows(p.rows, b)) return multiplyFewRows(p.rows, a, b, p.columns, p.depth, c, p.columns), true;
   if (isSmall(p)) return multiplySmall(p, a, b, c), true;
   constexpr int lanes = Vec<T>::lanes;
   const Tiling tiling = tilingOf(a, p.rows, p.columns);
@@ -209,8 +155,8 @@ Failure multiplyInParts(const Call& call, const Product<T>& p, const Matrix<T>& 
         Matrix<T> columns = b;
         columns.data += column * b.column;
         const auto finish = [&] { return finishBlock(call, worker, p, firstRow + row, height, column, count); };
-        if (isRowTimesTransposed(p, b)) {
-          multiplyRow(a, columns, count, p.depth, c + column);
+        if (isFewRows(p.rows, b)) {
+          multiplyFewRows(p.rows, a, columns, count, p.depth, c + column, p.columns);
           return finish();
         }
         T* panel = scratchOf<T>(call, worker, 2, panelElements(p.depth, lanes));
@@ -246,7 +192,8 @@ Failure run(const Call& call, const Product<T>& p) {
   const double work = static_cast<double>(size) * larger(p.depth, 1);
   const double total = work * static_cast<double>(p.batch.count);
   const double workPerPart = smaller(larger(total / 16, double(kLeastWork)), double(kMostWork));
-  if (work > 2 * workPerPart) {
+  const bool transposed = work >= 2 * workPerPart && isBetterTransposed(p.rows, p.columns, p.b);
+  if (transposed || work > 2 * workPerPart) {
     for (ptrdiff_t matrix = 0; matrix < p.batch.count; ++matrix) {
       Matrix<T> a, b;
       operandsOf(matrix, &a, &b);
@@ -255,7 +202,8 @@ Failure run(const Call& call, const Product<T>& p) {
       const auto finish = [&](int worker, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t column, int columns) {
         return finishBlock(call, worker, p, firstRow + row, rows, column, columns);
       };
-      const Failure failure = isLarge(p.rows, p.columns, p.depth)
+      const Failure failure = transposed ? multiplyTransposed(call, p.rows, p.columns, p.depth, a, b, c, finish)
+                              : isLarge(p.rows, p.columns, p.depth)
                                   ? multiplyLarge(call, p.rows, p.columns, p.depth, a, b, c, finish)
                                   : multiplyInParts(call, p, a, b, c, firstRow, workPerPart);
       if (failure != kOk) return failure;

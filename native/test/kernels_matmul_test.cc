@@ -140,6 +140,29 @@ TYPED_TEST(MatmulTest, SeveralBlocksOfRowsAreExact) {
   }
 }
 
+// Columns of B that are contiguous are transposed in registers for a few rows of A, and are rows of a transposed
+// product for some more.
+TYPED_TEST(MatmulTest, ProductsWithTransposedWeightsAreExact) {
+  using T = TypeParam;
+  std::mt19937 random(5);
+  for (const TestedIsa& isa : testedIsas()) {
+    for (int m : {2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 31, 32, 48, 64, 96, 128, 129}) {
+      for (const auto& [n, k] : {std::array<int, 2>{m > 64 ? 260 : 531, 259}, {300, 600}, {67, 18}}) {
+        for (int layout : {0, 1, 2}) {
+          if (n == 300 && layout > 0 && m % 8 != 0) continue;
+          Tensor<T> a = matrix<T>(m, k, layout).integers(random), b = matrix<T>(k, n, 1).integers(random), c({m, n});
+          c.fill([] { return T(77); });
+          ASSERT_EQ(runKernel(isa.matmul, {a.view(), b.view()}, {c.view()}, {}, m % 2 + 1), kOk);
+          expectProduct(a, b, c, 0,
+                        std::string(isa.name) + " " + std::to_string(m) + "x" + std::to_string(n) + "x" +
+                            std::to_string(k) + " layout " + std::to_string(layout));
+          if (this->HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
 TYPED_TEST(MatmulTest, BatchesBroadcastByStrideZero) {
   using T = TypeParam;
   std::mt19937 random(3);
