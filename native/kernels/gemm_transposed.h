@@ -1,5 +1,4 @@
-// C^T = B^T A^T, where C has fewer rows than columns and the columns of B are contiguous, such as those of the
-// transposed weights of a linear layer: they are read where they lie, as rows, and A is packed, the smaller of the two.
+// C^T = B^T A^T, where reading the larger factor where it lies spares packing it.
 #pragma once
 #include "gemm.h"
 #include "gemm_few_rows.h"
@@ -9,15 +8,24 @@
 namespace saddlepoint {
 namespace {
 
-enum { kMostTransposedRows = 128, kTransposedParts = 16, kLeastTransposedWork = 1 << 20 };
+enum { kMostTransposedRows = 128, kMostFewColumns = kFewRows, kLeastRowsOfFewColumns = 64 };
+enum { kTransposedParts = 16, kLeastTransposedWork = 1 << 20 };
 
-// More rows pay for packing B. Vectors run over rows of C, and those that are not filled cost as much as whole ones.
+// C has few rows and the columns of B are contiguous, such as those of the transposed weights of a linear layer: then
+// they are rows. More rows pay for packing B. Vectors run over rows of C, and those that are not filled cost as much as
+// whole ones.
 template <typename T>
 bool isBetterTransposed(int rows, ptrdiff_t columns, const Matrix<T>& b) {
   constexpr int lanes = Vec<T>::lanes;
   if (b.row != 1 || b.column == 1 || rows <= kMostFewRows || rows > kMostTransposedRows || columns < 2 * rows)
     return false;
   return rows <= kWideVectors * lanes || ceilDivide(rows, lanes) * lanes - rows <= lanes / 4;
+}
+
+// The same for few columns beside contiguous rows of A.
+template <typename T>
+bool hasFewColumns(int rows, int columns, const Matrix<T>& a) {
+  return columns <= kMostFewColumns && rows >= kLeastRowsOfFewColumns && a.column == 1;
 }
 
 // finish(worker, row, rows, column, columns) is called for each block of C when it is complete.
@@ -59,6 +67,24 @@ Failure multiplyTransposed(const Call& call, int rows, int columns, int depth, c
     }
     transpose(c + column, columns, count, rows, block, rows);
     return finish(worker, 0, rows, column, count);
+  });
+}
+
+template <typename T, typename Finish>
+Failure multiplyFewColumns(const Call& call, int rows, int columns, int depth, const Matrix<T>& a, const Matrix<T>& b,
+                           T* c, Finish&& finish) {
+  const double rowWork = static_cast<double>(columns) * depth;
+  const ptrdiff_t least = static_cast<ptrdiff_t>(kLeastTransposedWork / rowWork) + 1;
+  const ptrdiff_t rowsOfPart = roundUp64(larger<ptrdiff_t>(least, ceilDivide(rows, kTransposedParts)));
+  return runParts(call, ceilDivide(rows, rowsOfPart), [&](int part, int worker) {
+    const ptrdiff_t row = part * rowsOfPart;
+    const int count = static_cast<int>(smaller(rowsOfPart, rows - row));
+    T* block = scratchOf<T>(call, worker, 1, static_cast<size_t>(columns) * count);
+    if (!block) return false;
+    multiplyFewRows(columns, Matrix<T>{b.data, b.column, b.row}, Matrix<T>{a.data + row * a.row, a.column, a.row},
+                    count, depth, block, count);
+    transpose(c + row * columns, columns, columns, count, block, count);
+    return finish(worker, row, count, 0, columns);
   });
 }
 

@@ -192,8 +192,10 @@ Failure run(const Call& call, const Product<T>& p) {
   const double work = static_cast<double>(size) * larger(p.depth, 1);
   const double total = work * static_cast<double>(p.batch.count);
   const double workPerPart = smaller(larger(total / 16, double(kLeastWork)), double(kMostWork));
-  const bool transposed = work >= 2 * workPerPart && isBetterTransposed(p.rows, p.columns, p.b);
-  if (transposed || work > 2 * workPerPart) {
+  const bool isLong = work >= 2 * workPerPart;
+  const bool transposed = isLong && isBetterTransposed(p.rows, p.columns, p.b);
+  const bool fewColumns = isLong && hasFewColumns(p.rows, p.columns, p.a);
+  if (transposed || fewColumns || work > 2 * workPerPart) {
     for (ptrdiff_t matrix = 0; matrix < p.batch.count; ++matrix) {
       Matrix<T> a, b;
       operandsOf(matrix, &a, &b);
@@ -202,7 +204,8 @@ Failure run(const Call& call, const Product<T>& p) {
       const auto finish = [&](int worker, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t column, int columns) {
         return finishBlock(call, worker, p, firstRow + row, rows, column, columns);
       };
-      const Failure failure = transposed ? multiplyTransposed(call, p.rows, p.columns, p.depth, a, b, c, finish)
+      const Failure failure = transposed   ? multiplyTransposed(call, p.rows, p.columns, p.depth, a, b, c, finish)
+                              : fewColumns ? multiplyFewColumns(call, p.rows, p.columns, p.depth, a, b, c, finish)
                               : isLarge(p.rows, p.columns, p.depth)
                                   ? multiplyLarge(call, p.rows, p.columns, p.depth, a, b, c, finish)
                                   : multiplyInParts(call, p, a, b, c, firstRow, workPerPart);

@@ -127,7 +127,9 @@ TYPED_TEST(MatmulTest, SeveralBlocksOfRowsAreExact) {
                                   {900, 16, 784},
                                   {561, 545, 257},
                                   {600, 512, 9},
-                                  {570, 4101, 3}}) {
+                                  {570, 4101, 3},
+                                  {4100, 3, 259},
+                                  {1100, 8, 300}}) {
       for (int layout : {0, 1, 2}) {
         for (int threads : {1, 2}) {
           Tensor<T> a = matrix<T>(m, k, layout).integers(random), b = matrix<T>(k, n, 0).integers(random), c({m, n});
@@ -230,6 +232,27 @@ TYPED_TEST(MatmulTest, TheBitsDependNeitherOnThreadsNorOnTheOtherRowsOrColumnsNo
     if (!isa.fused) continue;
     if (fused.empty()) fused = whole.values();
     EXPECT_TRUE(sameBits(fused, whole.values())) << isa.name;
+  }
+}
+
+TYPED_TEST(MatmulTest, FewColumnsHaveTheBitsOfMany) {
+  using T = TypeParam;
+  std::mt19937 random(6);
+  const int m = 2600, n = 40, k = 300;
+  Tensor<T> a = Tensor<T>({m, k}).normals(random), b = Tensor<T>({k, n}).normals(random), whole({m, n});
+  for (const TestedIsa& isa : testedIsas()) {
+    ASSERT_EQ(runKernel(isa.matmul, {a.view(), b.view()}, {whole.view()}, {}), kOk);
+    for (int columns : {2, 4, 7, 8}) {
+      View right = b.view();
+      right.shape[1] = columns;
+      right.size = k * columns;
+      Tensor<T> part({m, columns});
+      ASSERT_EQ(runKernel(isa.matmul, {a.view(), right}, {part.view()}, {}, 3), kOk);
+      for (int i = 0; i < m; ++i) {
+        ASSERT_EQ(0, std::memcmp(part.data() + i * columns, whole.data() + i * n, sizeof(T) * columns))
+            << isa.name << " row " << i << " of " << columns << " columns";
+      }
+    }
   }
 }
 
