@@ -126,7 +126,8 @@ Failure multiplyInParts(const Call& call, const Product<T>& p, const Matrix<T>& 
   const ptrdiff_t rowBlocks = ceilDivide(tiling.panels, larger(1, kRowsInCache / tiling.rows));
   const ptrdiff_t panelsPerBlock = ceilDivide(tiling.panels, rowBlocks), rowsPerBlock = panelsPerBlock * tiling.rows;
   const int width = tiling.vectors * lanes;
-  const double panelWork = static_cast<double>(smaller<ptrdiff_t>(rowsPerBlock, p.rows)) * width * p.depth;
+  const double panelWork =
+      static_cast<double>(smaller<ptrdiff_t>(rowsPerBlock, p.rows)) * width * larger(p.depth, 1);
   const ptrdiff_t columnPanels = ceilDivide(p.columns, width);
   const ptrdiff_t most = larger<ptrdiff_t>(1, static_cast<ptrdiff_t>(workPerPart / panelWork));
   const ptrdiff_t columnBlocks = ceilDivide(columnPanels, most);
@@ -192,7 +193,7 @@ Failure run(const Call& call, const Product<T>& p) {
   const double work = static_cast<double>(size) * larger(p.depth, 1);
   const double total = work * static_cast<double>(p.batch.count);
   const double workPerPart = smaller(larger(total / 16, double(kLeastWork)), double(kMostWork));
-  const bool isLong = work >= 2 * workPerPart;
+  const bool isLong = p.depth > 0 && work >= 2 * workPerPart;
   const bool transposed = isLong && isBetterTransposed(p.rows, p.columns, p.b);
   const bool fewColumns = isLong && hasFewColumns(p.rows, p.columns, p.a);
   if (transposed || fewColumns || work > 2 * workPerPart) {

@@ -235,6 +235,18 @@ TYPED_TEST(MatmulTest, TheBitsDependNeitherOnThreadsNorOnTheOtherRowsOrColumnsNo
   }
 }
 
+TYPED_TEST(MatmulTest, EmptyContractionsOfLargeProductsGiveZeros) {
+  using T = TypeParam;
+  for (const TestedIsa& isa : testedIsas()) {
+    for (const auto& [m, n] : {std::array<int, 2>{32, 70000}, {8, 270000}, {600000, 4}, {2000, 2000}}) {
+      Tensor<T> a({m, 0}, {0, 1}), b({0, n}, {1, 0}), c({m, n});
+      c.fill([] { return T(5); });
+      ASSERT_EQ(runKernel(isa.matmul, {a.view(), b.view()}, {c.view()}, {}), kOk);
+      for (T value : c.values()) ASSERT_EQ(value, T(0)) << isa.name << " " << m << " rows";
+    }
+  }
+}
+
 TYPED_TEST(MatmulTest, FewColumnsHaveTheBitsOfMany) {
   using T = TypeParam;
   std::mt19937 random(6);
