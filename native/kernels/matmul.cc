@@ -126,8 +126,7 @@ Failure multiplyInParts(const Call& call, const Product<T>& p, const Matrix<T>& 
   const ptrdiff_t rowBlocks = ceilDivide(tiling.panels, larger(1, kRowsInCache / tiling.rows));
   const ptrdiff_t panelsPerBlock = ceilDivide(tiling.panels, rowBlocks), rowsPerBlock = panelsPerBlock * tiling.rows;
   const int width = tiling.vectors * lanes;
-  const double panelWork =
-      static_cast<double>(smaller<ptrdiff_t>(rowsPerBlock, p.rows)) * width * larger(p.depth, 1);
+  const double panelWork = static_cast<double>(smaller<ptrdiff_t>(rowsPerBlock, p.rows)) * width * larger(p.depth, 1);
   const ptrdiff_t columnPanels = ceilDivide(p.columns, width);
   const ptrdiff_t most = larger<ptrdiff_t>(1, static_cast<ptrdiff_t>(workPerPart / panelWork));
   const ptrdiff_t columnBlocks = ceilDivide(columnPanels, most);
