@@ -13,7 +13,7 @@ struct StepCode {
   Opcode opcode;
   DType dtype;
   int32_t destination, a, b, c;
-  int32_t firstStream, streams;  // those of Code::prefetched whose next block this step prefetches
+  int32_t firstStream, streams;  // those of Code::prefetched that this step reads ahead in
 };
 
 // A link whose x and y are slots, or -1.

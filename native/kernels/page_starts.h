@@ -1,5 +1,5 @@
 // Processors read ahead within a page of memory, not into the next one, which they know nothing of until some of its
-// lines were missed. Kernels that read much memory once prefetch the first lines of the page after the next.
+// lines were missed. Kernels that read much memory once prefetch the first lines of each page, a page ahead.
 #pragma once
 #include "../simd/vec.h"
 

@@ -84,7 +84,7 @@ SADDLEPOINT_INLINE void reduceStripChunk(Strip<T>& strip, const T* data, const S
   } else {
     reduceLaneByLane(strip, data, rows, at, count, width, op);
   }
-  // A lane without elements would change nothing.
+  // Lanes without elements were not written.
   const int lanes = smaller(count, reduceLanes);
   for (int half = reduceLanes / 2; half > 0; half /= 2) {
     for (int i = 0; i < half && i + half < lanes; i++) combineInto(strip.lanes[i], strip.lanes[i + half], width, op);
